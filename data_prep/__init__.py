@@ -1,0 +1,1 @@
+"""Tools that turn raw downloads, or nothing at all, into the data layout the package reads."""

@@ -1,0 +1,255 @@
+"""Measure a checkpoint on held-out samples, beside predictions that move nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from gfla_video.apis.animate import check_device
+from gfla_video.apis.config import load_config
+from gfla_video.apis.load import build_network, read_checkpoint
+from gfla_video.apis.predictors import (
+    Batch,
+    Prediction,
+    Predictor,
+    copy_source,
+    mean_of_targets,
+    network_predictor,
+    zero_flow,
+)
+from gfla_video.apis.preview import write_preview
+from gfla_video.engine.stages import expand_stages
+from gfla_video.registry import DATASETS, METRICS
+from gfla_video.utils.errors import UserError
+from gfla_video.utils.files import atomic_path, ensure_writable_folder, write_json
+from gfla_video.utils.progress import progress
+from gfla_video.visualization import tensor_to_uint8
+
+BASELINES = ("copy_source", "mean_of_targets", "zero_flow")
+Results = dict[str, dict[str, float | None]]
+Observer = Callable[[Batch, list[Prediction]], None]
+
+
+def evaluate(
+    config: Config | str | Path,
+    checkpoint: str | Path,
+    *,
+    out: str | Path | None = None,
+    preview: str | Path | None = None,
+    images_out: str | Path | None = None,
+    device: str | None = None,
+    batch_size: int | None = None,
+    baselines: Sequence[str] = BASELINES,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Compute ``test_metrics`` of the network and of the baselines over ``test_dataloader``.
+
+    Every test sample is measured once, in the data set's order. Where a config has stages, the last
+    one's settings count. A checkpoint of the flow stage gives the flow's metrics alone.
+
+    Args:
+        config: config file, or a config that was read already.
+        checkpoint: made by training or by the converter.
+        out: JSON file for the result, written whole or not at all.
+        preview: PNG of some samples: source, structure, result, truth, flow, mask.
+        images_out: folder for every generated picture, ``<from>_2_<to>_vis.png``.
+        device: the accelerator where there is one, else the CPU, when None.
+        batch_size: instead of the config's.
+        baselines: what to compare with, of ``BASELINES``; ``mean_of_targets`` reads training data.
+        cfg_options: changes to the config by dotted path.
+
+    Returns:
+        What ``out`` holds: ``results`` by predictor and metric (None where not defined), ``count``,
+        and where the numbers come from.
+
+    Raises:
+        UserError: bad config, checkpoint or data, a checkpoint of another task, a metric whose
+            input the data lack, a device that is not there, or an output that cannot be written.
+    """
+    start = time.monotonic()
+    for file in filter(None, (out, preview)):
+        ensure_writable_folder(Path(file).parent)
+    cfg = expand_stages(load_config(config, cfg_options), "")[-1].config
+    content = read_checkpoint(checkpoint)
+    _check_fits(cfg, content["meta"], checkpoint)
+    chosen = check_device(device or _best_device())
+    network = _network(content, checkpoint, chosen)
+    loader = _test_loader(cfg, batch_size)
+    model = network_predictor(network, chosen)
+    predictors = {"model": model, **_baseline_predictors(cfg, baselines)}
+    observer = _image_writer(ensure_writable_folder(images_out)) if images_out else None
+    results = evaluate_predictors(predictors, loader, cfg.get("test_metrics", []), observer)
+    report = {
+        **_origin(cfg, content["meta"], Path(checkpoint)),
+        "count": len(loader.dataset),  # type: ignore[arg-type]
+        "results": results,
+        "device": str(chosen),
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    if preview is not None:
+        write_preview(preview, model, loader.dataset, cfg.get("structure"))
+    if out is not None:
+        write_json(out, report)
+    return report
+
+
+def evaluate_predictors(
+    predictors: Mapping[str, Predictor],
+    dataloader: DataLoader[Any],
+    metrics: Sequence[Mapping[str, Any]],
+    observer: Observer | None = None,
+) -> Results:
+    """One pass over the data for all predictors.
+
+    A metric that reads what a predictor does not give (a copied source has no flow) is left out for
+    that predictor. Data that lack what a metric reads are an error, as the metric says.
+
+    Args:
+        predictors: by name; each makes B prediction dicts of a batch.
+        dataloader: collated samples; each sample of ``dataloader.dataset`` comes once.
+        metrics: config dicts, built once for each predictor.
+        observer: sees each batch with the first predictor's predictions.
+
+    Returns:
+        By predictor, then by name of the value; None for what is not defined (NaN).
+    """
+    tables: dict[str, list[BaseMetric]] = {
+        name: [METRICS.build(dict(metric)) for metric in metrics] for name in predictors
+    }
+    first = next(iter(predictors))
+    for batch in progress(dataloader, "evaluating"):
+        for name, predict in predictors.items():
+            made = predict(batch)
+            if observer is not None and name == first:
+                observer(batch, made)
+            tables[name] = [metric for metric in tables[name] if _served(metric, made)]
+            for metric in tables[name]:
+                metric.process(batch, made)
+    size = len(dataloader.dataset)  # type: ignore[arg-type]
+    return {
+        name: {
+            key: value if math.isfinite(value) else None
+            for metric in table
+            for key, value in metric.evaluate(size).items()
+        }
+        for name, table in tables.items()
+    }
+
+
+def format_table(results: Results) -> str:
+    """Predictors as rows, values as columns, ``-`` where a value is not defined."""
+    columns = list(dict.fromkeys(key for values in results.values() for key in values))
+    rows = [["", *columns]]
+    for name, values in results.items():
+        cells = [values.get(column) for column in columns]
+        rows.append([name, *("-" if cell is None else f"{cell:.4f}" for cell in cells)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns) + 1)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _served(metric: BaseMetric, predictions: list[Prediction]) -> bool:
+    needed = getattr(metric, "needs_predictions", ())
+    return all(key in prediction for prediction in predictions for key in needed)
+
+
+def _check_fits(cfg: Config, meta: Mapping[str, Any], checkpoint: str | Path) -> None:
+    if cfg.get("task") != meta.get("task"):
+        raise UserError(
+            f"{checkpoint}: is of the task '{meta.get('task')}', the config {cfg.filename} of "
+            f"'{cfg.get('task')}'; pass the config that it was trained with"
+        )
+
+
+def _origin(cfg: Config, meta: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
+    """Where the numbers come from: config, checkpoint, metrics' settings, versions."""
+    return {
+        "task": cfg.get("task"),
+        "config": Path(cfg.filename).name if cfg.filename else None,
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        "iterations": meta.get("iter"),
+        "size": list(cfg.size) if cfg.get("size") else None,
+        "protocol": cfg.get("protocol"),
+        "test_metrics": [dict(metric) for metric in cfg.get("test_metrics", [])],
+        "versions": _versions(),
+    }
+
+
+def _network(content: dict[str, Any], checkpoint: str | Path, device: torch.device) -> nn.Module:
+    """The generator, or the flow estimator of a checkpoint of the flow stage."""
+    meta, name = content["meta"], "generator"
+    if not meta.get(name) and "flow_estimator" in (meta.get("model") or {}):
+        name = "flow_estimator"
+        content = {**content, "meta": {**meta, name: meta["model"][name]}}
+    return build_network(content, name, checkpoint, device)
+
+
+def _best_device() -> str:
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return "cpu" if accelerator is None else accelerator.type
+
+
+def _test_loader(cfg: Config, batch_size: int | None) -> DataLoader[Any]:
+    """Every test sample once, in order; the config says data set, batch size and workers."""
+    settings = cfg.get("test_dataloader")
+    if not settings:
+        raise UserError(f"{cfg.filename}: has no test_dataloader, so there is nothing to test on")
+    dataset: Dataset[Any] = DATASETS.build(settings["dataset"])
+    if not len(dataset):  # type: ignore[arg-type]
+        raise UserError(f"{cfg.filename}: test_dataloader.dataset holds no sample")
+    return DataLoader(
+        dataset,
+        batch_size=batch_size or settings.get("batch_size", 1),
+        num_workers=settings.get("num_workers", 0),
+        collate_fn=default_collate,
+    )
+
+
+def _baseline_predictors(cfg: Config, names: Sequence[str]) -> dict[str, Predictor]:
+    found: dict[str, Predictor] = {}
+    for name in names:
+        if name == "copy_source":
+            found[name] = copy_source
+        elif name == "zero_flow":
+            found[name] = zero_flow
+        elif name == "mean_of_targets":
+            settings = cfg.get("train_dataloader")
+            if not settings:
+                raise UserError(f"{cfg.filename}: mean_of_targets needs a train_dataloader")
+            dataset = DATASETS.build(settings["dataset"])
+            found[name] = mean_of_targets(dataset, workers=settings.get("num_workers", 0))
+        else:
+            raise UserError(f"unknown baseline '{name}'; choose of {', '.join(BASELINES)}")
+    return found
+
+
+def _image_writer(folder: Path) -> Observer:
+    def write(batch: Batch, predictions: list[Prediction]) -> None:
+        for name, prediction in zip(batch["meta"]["name"], predictions, strict=True):
+            if "image" not in prediction:
+                raise UserError("--images-out: this checkpoint holds no generator, only a flow")
+            with atomic_path(folder / f"{name}_vis.png") as temporary:
+                Image.fromarray(tensor_to_uint8(prediction["image"])).save(temporary)
+
+    return write
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "torchvision", "torchmetrics", "onedl-mmengine", "lpips", "numpy")
+    own = importlib.import_module("gfla_video").__version__
+    return {"gfla_video": own, **{name: importlib.metadata.version(name) for name in names}}

@@ -1,0 +1,80 @@
+"""Local attention between target features and the flowed source (paper section 3.2, Eq. 8-9)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gfla_video.components.blocks import activation
+from gfla_video.ops import bilinear_sample, local_attention
+from gfla_video.ops.sampling import positions
+from gfla_video.registry import MODELS
+
+
+class EncodedSource(NamedTuple):
+    """What an attention block needs of a source, whatever the target.
+
+    ``values [B, C, H, W]`` are sampled; ``keys`` is the block's own (see the block).
+    """
+
+    values: Tensor
+    keys: Tensor
+
+    def expand(self, batch: int) -> EncodedSource:
+        """The same source for each of ``batch`` targets, without a copy."""
+        return EncodedSource(*(x.expand(batch, -1, -1, -1) for x in self))
+
+
+@MODELS.register_module()
+class LocalAttention(nn.Module):
+    """Content-aware k x k sampling of the source around ``l + flow(l)``.
+
+    The released kernel prediction network is a k x k convolution with stride k over materialised
+    patches of target and source. Both halves are ordinary convolutions (DESIGN section 4): the
+    target's one over the replicate-padded target, the source's one over the padded source, sampled
+    once at the flow. Taps run from -r to q with r = k // 2, q = k - 1 - r.
+
+    Args:
+        channels: C of source and target features.
+        kernel_size: k.
+        hidden: channels of the kernel prediction (released: 128).
+    """
+
+    def __init__(self, channels: int, kernel_size: int, hidden: int = 128) -> None:
+        super().__init__()
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.before = kernel_size // 2  # r
+        self.after = kernel_size - 1 - self.before  # q
+        self.target_conv = nn.Conv2d(channels, hidden, kernel_size)
+        self.source_conv = nn.Conv2d(channels, hidden, kernel_size, bias=False)
+        self.act = activation()
+        self.to_kernel = nn.Conv2d(hidden, kernel_size**2, 1)
+
+    def encode_source(self, source: Tensor) -> EncodedSource:
+        """Convolve the source once: keys ``[B, hidden, H+r+q, W+r+q]``, positions from -q on."""
+        reach = self.before + self.after
+        padded = F.pad(source, (reach, reach, reach, reach), mode="replicate")
+        return EncodedSource(source, self.source_conv(padded))
+
+    def predict_kernel(self, encoded: EncodedSource, target: Tensor, flow: Tensor) -> Tensor:
+        """The attention over the k x k taps (Eq. 8): ``[B, k*k, H, W]``, sums to 1."""
+        r, q = self.before, self.after
+        query = self.target_conv(F.pad(target, (r, q, r, q), mode="replicate"))
+        key = bilinear_sample(encoded.keys, positions(flow) + q)
+        return torch.softmax(self.to_kernel(self.act(query + key)), dim=1)
+
+    def forward(self, encoded: EncodedSource, target: Tensor, flow: Tensor) -> Tensor:
+        """The flowed feature (Eq. 9): ``[B, C, H, W]``, average-pooled over the k * k taps.
+
+        Args:
+            encoded: of :meth:`encode_source`, ``[B, C, H, W]``.
+            target: ``[B, C, H, W]``.
+            flow: ``[B, 2, H, W]`` in feature pixels.
+        """
+        kernel = self.predict_kernel(encoded, target, flow)
+        # Eq. 9 pools by the mean, so the convex combination is divided by k^2
+        return local_attention(encoded.values, kernel, flow) / self.kernel_size**2

@@ -1,0 +1,124 @@
+"""Pre-activation blocks (facts 1.1): normalise, activate, convolve.
+
+Shapes: ``c`` channels in, ``o`` out, ``h`` hidden; s = stride. Every convolution has a bias.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+SLOPE = 0.1  # of every LeakyReLU
+
+
+def activation() -> nn.Module:
+    """The networks' activation, LeakyReLU(0.1)."""
+    return nn.LeakyReLU(SLOPE)
+
+
+def norm(channels: int) -> nn.Module:
+    """Instance normalisation with affine parameters and no running statistics."""
+    return nn.InstanceNorm2d(channels, affine=True)
+
+
+def level_width(level: int, base_channels: int, max_channels: int) -> int:
+    """Channels at resolution 1 / 2^level, level >= 1: base * min(2^(level-1), max // base)."""
+    return base_channels * min(2 ** (level - 1), max_channels // base_channels)
+
+
+class EncoderBlock(nn.Module):
+    """``[B, c, H, W] -> [B, o, H/2, W/2]``: norm, act, conv4 s2, norm, act, conv3."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.norm1 = norm(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1)
+        self.norm2 = norm(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.act = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve the resolution."""
+        x = self.conv1(self.act(self.norm1(x)))
+        out: Tensor = self.conv2(self.act(self.norm2(x)))
+        return out
+
+
+class ResBlock(nn.Module):
+    """``[B, c, H, W] -> [B, o, H, W]``: residual; a 1x1 convolution beside it where c != o."""
+
+    def __init__(self, in_channels: int, out_channels: int, hidden: int | None = None) -> None:
+        super().__init__()
+        hidden = in_channels if hidden is None else hidden
+        self.norm1 = norm(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, hidden, 3, padding=1)
+        self.norm2 = norm(hidden)
+        self.conv2 = nn.Conv2d(hidden, out_channels, 3, padding=1)
+        self.shortcut = (
+            nn.Identity()
+            if in_channels == out_channels
+            else nn.Conv2d(in_channels, out_channels, 1)
+        )
+        self.act = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the resolution."""
+        hidden = self.conv1(self.act(self.norm1(x)))
+        out: Tensor = self.conv2(self.act(self.norm2(hidden))) + self.shortcut(x)
+        return out
+
+
+class DecoderBlock(nn.Module):
+    """``[B, c, H, W] -> [B, o, 2H, 2W]``: residual, both paths by transposed convolutions."""
+
+    def __init__(self, in_channels: int, out_channels: int, hidden: int | None = None) -> None:
+        super().__init__()
+        hidden = in_channels if hidden is None else hidden
+        self.norm1 = norm(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, hidden, 3, padding=1)
+        self.norm2 = norm(hidden)
+        self.conv2 = _up(hidden, out_channels)
+        self.shortcut = _up(in_channels, out_channels)
+        self.act = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Double the resolution."""
+        hidden = self.conv1(self.act(self.norm1(x)))
+        out: Tensor = self.conv2(self.act(self.norm2(hidden))) + self.shortcut(x)
+        return out
+
+
+def _up(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1)
+
+
+class ReflectConv(nn.Module):
+    """``[B, c, H, W] -> [B, o, H, W]``: act, reflection pad, conv3: the skip's "jump"."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.act = activation()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve without norm, borders reflected."""
+        out: Tensor = self.conv(F.pad(self.act(x), (1, 1, 1, 1), mode="reflect"))
+        return out
+
+
+class DiscriminatorBlock(nn.Module):
+    """``[B, c, H, W] -> [B, o, H/2, W/2]``: no norm, spectral weights, average-pooled shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int, hidden: int) -> None:
+        super().__init__()
+        self.conv1 = spectral_norm(nn.Conv2d(in_channels, hidden, 3, padding=1))
+        self.conv2 = spectral_norm(nn.Conv2d(hidden, out_channels, 4, stride=2, padding=1))
+        self.shortcut = spectral_norm(nn.Conv2d(in_channels, out_channels, 1))
+        self.act = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve the resolution; the raw input is activated first, also an image."""
+        main = self.conv2(self.act(self.conv1(self.act(x))))
+        out: Tensor = main + self.shortcut(F.avg_pool2d(x, 2))
+        return out

@@ -1,0 +1,42 @@
+"""The encoder of an image or of a structure map."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from gfla_video.components.blocks import EncoderBlock, level_width
+from gfla_video.registry import MODELS
+
+
+@MODELS.register_module()
+class PyramidEncoder(nn.Module):
+    """Features at 1/2, 1/4, ..., 1/2^levels of the input's resolution.
+
+    Args:
+        in_channels: channels of the input.
+        base_channels: channels at 1/2.
+        max_channels: upper limit; channels double per level up to it.
+        levels: number of halvings.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        base_channels: int = 64,
+        max_channels: int = 512,
+        levels: int = 3,
+    ) -> None:
+        super().__init__()
+        widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
+        self.levels = levels
+        self.blocks = nn.ModuleList(
+            EncoderBlock(c, o) for c, o in zip([in_channels, *widths], widths, strict=False)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """``[B, c, H, W]`` to a list over levels, fine to coarse: ``[B, w_i, H/2^i, W/2^i]``."""
+        features = []
+        for block in self.blocks:
+            x = block(x)
+            features.append(x)
+        return features

@@ -1,0 +1,18 @@
+"""Losses: pure functions of :class:`LossInputs`, registered by name."""
+
+from gfla_video.components.losses.adversarial import AdversarialLoss
+from gfla_video.components.losses.correctness import SamplingCorrectnessLoss
+from gfla_video.components.losses.inputs import LossInputs
+from gfla_video.components.losses.perceptual import PerceptualLoss, StyleLoss
+from gfla_video.components.losses.reconstruction import ReconstructionLoss
+from gfla_video.components.losses.regularization import AffineRegularizationLoss
+
+__all__ = [
+    "AdversarialLoss",
+    "AffineRegularizationLoss",
+    "LossInputs",
+    "PerceptualLoss",
+    "ReconstructionLoss",
+    "SamplingCorrectnessLoss",
+    "StyleLoss",
+]

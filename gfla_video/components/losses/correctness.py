@@ -1,0 +1,135 @@
+"""The sampling-correctness loss of the flow (paper Eq. 2-3; facts 1.5)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gfla_video.components.losses.inputs import LossInputs, TransferLoss
+from gfla_video.ops import gaussian_warp
+from gfla_video.registry import MODELS
+from gfla_video.structures import resize_values_kept
+
+EPS = 1e-8
+CHUNK = 1024  # target positions compared with all source positions at a time
+SAMPLINGS = ("gaussian", "bilinear")
+
+
+def best_similarity(source: Tensor, target: Tensor) -> Tensor:
+    """Highest cosine of each target feature with any source feature (Eq. 3).
+
+    Args:
+        source: ``[B, C, h, w]``.
+        target: ``[B, C, h, w]``.
+
+    Returns:
+        ``[B, h*w]``. Computed in chunks: the N x N matrix is never in memory.
+    """
+    source = _unit(source.flatten(2))
+    target = _unit(target.flatten(2))
+    best = [
+        torch.bmm(chunk.transpose(1, 2), source).amax(dim=2) for chunk in target.split(CHUNK, dim=2)
+    ]
+    return torch.cat(best, dim=1)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / (x.norm(dim=1, keepdim=True) + EPS)
+
+
+def bilinear_zero_sample(source: Tensor, flow: Tensor) -> Tensor:
+    """Bilinear sampling as the released option does it.
+
+    Zero outside the map; the flow is normalised by 2 / size while the grid is normalised by
+    2 / (size - 1) (facts 1.5), so a flow of one pixel moves (size - 1) / size pixels.
+
+    Args:
+        source: ``[B, C, h, w]``.
+        flow: ``[B, 2, h, w]``.
+    """
+    height, width = flow.shape[-2:]
+    x, y = (_released_grid(n, flow) for n in (width, height))
+    grid = torch.stack(
+        [x.view(1, 1, -1) + flow[:, 0] * 2 / width, y.view(1, -1, 1) + flow[:, 1] * 2 / height],
+        dim=-1,
+    )
+    return F.grid_sample(source, grid, padding_mode="zeros", align_corners=True)
+
+
+def _released_grid(count: int, like: Tensor) -> Tensor:
+    """-1 ... 1 in single precision whatever the flow's type, as released."""
+    steps = torch.arange(count, dtype=torch.float32, device=like.device)
+    return (2 * steps / (count - 1) - 1).to(like.dtype)
+
+
+def sampling_correctness(
+    source: Tensor,
+    target: Tensor,
+    flow: Tensor,
+    sampling: str = "gaussian",
+    mask: Tensor | None = None,
+) -> Tensor:
+    """``mean_l exp(-mu(v_s,w(l), v_t(l)) / mu_max(l)) - 1/e`` at one scale (Eq. 2).
+
+    Args:
+        source: source features ``[B, C, h, w]``, constant.
+        target: target features ``[B, C, h, w]``, constant.
+        flow: ``[B, 2, h', w']``; resized by nearest neighbour, values kept, where sizes differ.
+        sampling: ``gaussian`` (4 x 4 taps, sigma 2; released) or ``bilinear``.
+        mask: ``[B, 1, H, W]`` positions that count, resized by nearest neighbour.
+
+    Returns:
+        A scalar; 0 where every target position samples its best match.
+    """
+    size = (target.shape[2], target.shape[3])
+    flow = resize_values_kept(flow, size)
+    with torch.no_grad():
+        best = best_similarity(source, target)
+    if sampling == "gaussian":
+        sampled = gaussian_warp(source, flow, window=4, sigma=2.0)
+    else:
+        sampled = bilinear_zero_sample(source, flow)
+    similarity = F.cosine_similarity(sampled.flatten(2), target.flatten(2), dim=1, eps=EPS)
+    value = torch.exp(-similarity / (best + EPS)) - math.exp(-1)  # [B, h*w]
+    if mask is None:
+        return value.mean()
+    weight = F.interpolate(mask, size=size, mode="nearest").flatten(1)
+    return (weight * value).sum() / (weight.sum() + EPS)
+
+
+@MODELS.register_module()
+class SamplingCorrectnessLoss(TransferLoss):
+    """Sampling correctness summed over scales and references.
+
+    The scale at level L is compared on the extractor's layer of role ``level<L>`` (VGG19: level 3 =
+    relu4_1, level 2 = relu3_1).
+
+    Args:
+        weight: factor of the loss.
+        sampling: ``gaussian`` or ``bilinear``.
+        levels: the levels whose roles are needed; those of the flow estimator.
+    """
+
+    def __init__(
+        self, weight: float = 1.0, sampling: str = "gaussian", levels: tuple[int, ...] = (3, 2)
+    ) -> None:
+        super().__init__(weight)
+        if sampling not in SAMPLINGS:
+            raise ValueError(f"sampling must be one of {', '.join(SAMPLINGS)}, got {sampling!r}")
+        self.sampling = sampling
+        roles = tuple(f"level{level}" for level in levels)
+        self.needs = {"target": roles, "source": roles}
+
+    def forward(self, inputs: LossInputs) -> Tensor:
+        """A scalar."""
+        total = inputs.target.new_zeros(())
+        for flows, features in zip(inputs.flows, inputs.source_features, strict=True):
+            for flow, level in zip(flows, inputs.levels, strict=True):
+                for name in inputs.layers[f"level{level}"]:
+                    total = total + sampling_correctness(
+                        features[name], inputs.target_features[name], flow, self.sampling
+                    )
+        return self.weight * total

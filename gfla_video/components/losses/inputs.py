@@ -1,0 +1,57 @@
+"""What a loss may look at. Features are computed once per step and shared by all losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+Features = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """One training step's tensors.
+
+    Attributes:
+        target: true target picture ``[B, 3, H, W]`` in [-1, 1].
+        sources: R source pictures ``[B, 3, H, W]``.
+        flows: ``[r][scale]`` of ``[B, 2, h, w]``, coarse to fine.
+        masks: ``[r][scale]`` of ``[B, 1, h, w]``.
+        levels: level of each scale (resolution 1 / 2^level), coarse to fine.
+        fake: generated picture, None while only the flow is trained.
+        target_features: feature maps of the target by layer name, without gradient.
+        source_features: the same for each source.
+        fake_features: feature maps of the generated picture, with gradient.
+        layers: layer names by role (``content``, ``style``, ``level1`` ... ) of the extractor.
+    """
+
+    target: Tensor
+    sources: Sequence[Tensor]
+    flows: Sequence[Sequence[Tensor]]
+    masks: Sequence[Sequence[Tensor]]
+    levels: Sequence[int]
+    fake: Tensor | None = None
+    target_features: Features = field(default_factory=dict)
+    source_features: Sequence[Features] = ()
+    fake_features: Features = field(default_factory=dict)
+    layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class TransferLoss(nn.Module):
+    """Base of the losses over :class:`LossInputs`.
+
+    ``needs`` says which roles of the feature extractor are read, by whose features:
+    ``{"target": (...), "source": (...), "fake": (...)}``.
+
+    Args:
+        weight: factor of the loss.
+    """
+
+    needs: Mapping[str, tuple[str, ...]] = {}
+    trains_masks = False  # whether the masks get a gradient without a renderer
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight

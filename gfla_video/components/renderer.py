@@ -1,0 +1,114 @@
+"""The local neural texture renderer G without its source encoder (paper section 3.2, Eq. 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gfla_video.components.attention import EncodedSource
+from gfla_video.components.blocks import DecoderBlock, ReflectConv, ResBlock, level_width
+from gfla_video.components.encoder import PyramidEncoder
+from gfla_video.components.fusion import SumFusion
+from gfla_video.registry import MODELS
+from gfla_video.structures import FlowOutput
+
+
+@MODELS.register_module()
+class TextureRenderer(nn.Module):
+    """Encodes the target structure and decodes it, rendered by the source's neural textures.
+
+    Args:
+        attentions: one block per attention level, coarse to fine.
+        attention_levels: the level (1 / 2^level of the image) of each block, coarse to fine.
+        structure_channels: channels of the target structure map.
+        base_channels: channels at 1/2.
+        max_channels: upper limit of channels.
+        levels: halvings of the target encoder.
+        res_blocks: residual blocks before each doubling (released ``num_blocks`` - 1).
+        fusion: how references are blended, :class:`SumFusion` by default.
+    """
+
+    def __init__(
+        self,
+        attentions: Sequence[nn.Module],
+        attention_levels: Sequence[int] = (3, 2),
+        structure_channels: int = 18,
+        base_channels: int = 64,
+        max_channels: int = 512,
+        levels: int = 3,
+        res_blocks: int = 1,
+        fusion: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.attention_levels = tuple(attention_levels)
+        self._check(attentions, levels, base_channels, max_channels)
+        self.levels = levels
+        self.attentions = nn.ModuleList(attentions)
+        self.fusion = SumFusion() if fusion is None else fusion
+        self.encoder = PyramidEncoder(structure_channels, base_channels, max_channels, levels)
+        widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
+        self.decoders = nn.ModuleList(
+            nn.Sequential(
+                *(ResBlock(widths[i], widths[i]) for _ in range(res_blocks)),
+                DecoderBlock(widths[i], widths[max(i - 1, 0)]),
+            )
+            for i in reversed(range(levels))
+        )
+        self.to_image = ReflectConv(base_channels, 3)
+
+    def _check(
+        self, attentions: Sequence[nn.Module], levels: int, base_channels: int, max_channels: int
+    ) -> None:
+        if len(attentions) != len(self.attention_levels):
+            raise ValueError(
+                f"{len(attentions)} attention blocks for the levels {self.attention_levels}"
+            )
+        if list(self.attention_levels) != sorted(set(self.attention_levels), reverse=True):
+            raise ValueError(f"attention_levels must go coarse to fine: {self.attention_levels}")
+        for block, level in zip(attentions, self.attention_levels, strict=True):
+            if not 1 <= level <= levels:
+                raise ValueError(f"attention level {level} is not among the levels 1..{levels}")
+            expected = level_width(level, base_channels, max_channels)
+            channels = getattr(block, "channels", expected)
+            if channels != expected:
+                raise ValueError(
+                    f"the attention block of level {level} has {channels} channels, "
+                    f"the renderer {expected} there"
+                )
+
+    def encode_source(self, features: Sequence[Tensor]) -> list[EncodedSource]:
+        """What the attention blocks need of one source, coarse to fine.
+
+        Args:
+            features: of the source encoder, fine to coarse, at least up to the coarsest level.
+        """
+        return [
+            block.encode_source(features[level - 1])  # type: ignore[operator]
+            for block, level in zip(self.attentions, self.attention_levels, strict=True)
+        ]
+
+    def forward(
+        self, encoded: Sequence[Sequence[EncodedSource]], flow: FlowOutput, target_structure: Tensor
+    ) -> Tensor:
+        """Render the picture ``[B, 3, H, W]`` in [-1, 1].
+
+        Args:
+            encoded: ``[r][scale]`` of :meth:`encode_source`.
+            flow: flows and masks, ``[r][scale]``.
+            target_structure: ``[B, C, H, W]``.
+        """
+        out = self.encoder(target_structure)[-1]
+        for index, decoder in enumerate(self.decoders):
+            level = self.levels - index
+            if level in self.attention_levels:
+                scale = self.attention_levels.index(level)
+                block = self.attentions[scale]
+                attended = [
+                    block(source[scale], out, flows[scale])
+                    for source, flows in zip(encoded, flow.flows, strict=True)
+                ]
+                out = self.fusion(out, attended, [masks[scale] for masks in flow.masks])
+            out = decoder(out)  # [B, w, H/2^(level-1), W/2^(level-1)]
+        return torch.tanh(self.to_image(out))

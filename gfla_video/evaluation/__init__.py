@@ -1,0 +1,25 @@
+"""Numbers about predictions: metrics that add up sample by sample."""
+
+from gfla_video.evaluation.metrics import (
+    L1,
+    PSNR,
+    SSIM,
+    FlowEPE,
+    ForegroundL1,
+    LPIPSMetric,
+    MaskAUC,
+    PointColourError,
+    StreamingMetric,
+)
+
+__all__ = [
+    "L1",
+    "PSNR",
+    "SSIM",
+    "FlowEPE",
+    "ForegroundL1",
+    "LPIPSMetric",
+    "MaskAUC",
+    "PointColourError",
+    "StreamingMetric",
+]

@@ -1,0 +1,98 @@
+"""LPIPS with weights that are passed by path: nothing is downloaded."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gfla_video.evaluation.metrics.base import Prediction, StreamingMetric, ratio, stacked
+from gfla_video.registry import METRICS
+from gfla_video.utils.errors import UserError
+from gfla_video.utils.weights import load_strict, load_weights
+
+
+@METRICS.register_module()
+class LPIPSMetric(StreamingMetric):
+    """Learned perceptual distance (Zhang et al., 2018), averaged over pictures: ``lpips_<net>``.
+
+    Args:
+        trunk: weights of the torchvision network, ``.npz`` or ``.pth``, named as torchvision names
+            them (``features.0.weight`` ...; half precision is widened; the classifier is not used).
+        heads: LPIPS's linear heads, ``.pth``; those that come with the lpips package by default.
+        net: "squeeze", "alex" or "vgg".
+        version: of LPIPS: "0.1", or "0.0", which did not scale its input.
+        optional: see :class:`StreamingMetric`.
+
+    Raises:
+        UserError: a file is missing, unreadable, or of another network.
+    """
+
+    def __init__(
+        self,
+        trunk: str,
+        heads: str | None = None,
+        net: str = "squeeze",
+        version: str = "0.1",
+        optional: bool = False,
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(optional=optional, prefix=prefix)
+        self.name = f"lpips_{net}"
+        self.network = load_lpips(net, version, trunk, heads)
+
+    def sums(self, predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:
+        """Distance of each picture and a count of 1. Images in [-1, 1], as LPIPS takes them."""
+        images = stacked(predictions, "image")
+        self.network.to(images.device)
+        with torch.no_grad():
+            distance = self.network(images.clamp(-1, 1), targets["image"]).flatten(1).mean(1)
+        return torch.stack([distance, torch.ones_like(distance)], dim=1)
+
+    def finish(self, totals: Tensor) -> dict[str, float]:
+        """Mean over pictures."""
+        return {self.name: ratio(totals[0], totals[1])}
+
+
+def load_lpips(net: str, version: str, trunk: str | Path, heads: str | Path | None) -> nn.Module:
+    """LPIPS in eval mode with its weights; arguments and errors as for :class:`LPIPSMetric`."""
+    import lpips  # here, because it imports all of torchvision's models
+
+    if net not in ("squeeze", "alex", "vgg"):
+        raise UserError(f"LPIPS has no network '{net}'; choose squeeze, alex or vgg")
+    with warnings.catch_warnings():  # lpips still passes torchvision's old `pretrained` argument
+        warnings.filterwarnings("ignore", message=".*(pretrained|Arguments other than a weight).*")
+        model = lpips.LPIPS(
+            net=net, version=version, pretrained=False, pnet_rand=True, verbose=False
+        )
+    if heads is None:
+        heads = Path(lpips.__file__).parent / "weights" / f"v{version}" / f"{net}.pth"
+    load_strict(model.net, _trunk_names(model.net, load_weights(trunk)), trunk)
+    load_strict(model.lins, _head_names(load_weights(heads)), heads)
+    return model.eval().requires_grad_(False)
+
+
+def _trunk_names(trunk: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``features.3.x`` of torchvision to ``slice2.3.x`` of lpips.
+
+    Dropped on purpose: the classifier, and layers behind the last one that LPIPS reads.
+    """
+    slices = {
+        layer: name for name, part in trunk.named_children() for layer, _ in part.named_children()
+    }
+    renamed = {}
+    for key, value in weights.items():
+        match = re.fullmatch(r"features\.(\d+)\.(.+)", key)
+        if match and match[1] in slices:
+            renamed[f"{slices[match[1]]}.{match[1]}.{match[2]}"] = value
+        elif not match and not key.startswith("classifier."):
+            renamed[key] = value
+    return renamed
+
+
+def _head_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``lin3.model.1.weight`` of the files to ``3.model.1.weight`` of the module list."""
+    return {key.removeprefix("lin"): value for key, value in weights.items()}

@@ -1,0 +1,7 @@
+"""Networks that answer the one call, and the models that train them."""
+
+from gfla_video.models.flow_model import FlowModel
+from gfla_video.models.generator import TransferGenerator
+from gfla_video.models.transfer_model import TransferModel
+
+__all__ = ["FlowModel", "TransferGenerator", "TransferModel"]

@@ -1,0 +1,92 @@
+"""What the models of both stages share: losses over one set of features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from gfla_video.components.features import FeatureExtractor
+from gfla_video.components.losses import LossInputs
+from gfla_video.components.losses.inputs import TransferLoss
+
+Inputs = dict[str, Any]
+
+
+class LossModel(BaseModel):
+    """A model whose losses are named modules and whose features are computed once per step.
+
+    Args:
+        losses: by name; the log calls them ``loss_<name>``.
+        features: the frozen extractor; needed as soon as a loss asks for features.
+        data_preprocessor: MMEngine's; moves the batch to the device by default.
+    """
+
+    def __init__(
+        self,
+        losses: Mapping[str, TransferLoss],
+        features: FeatureExtractor | None = None,
+        data_preprocessor: dict[str, Any] | nn.Module | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self.losses = nn.ModuleDict(losses)
+        self.features = features
+        if features is None and any(loss.needs for loss in losses.values()):
+            names = [name for name, loss in losses.items() if loss.needs]
+            raise ValueError(f"the losses {', '.join(names)} need a feature extractor (features=)")
+        self._layers = {who: self._needed(who) for who in ("target", "source", "fake")}
+
+    def _needed(self, who: str) -> set[str]:
+        roles = {role for loss in self.losses.values() for role in loss.needs.get(who, ())}  # type: ignore[union-attr,operator]
+        return self.features.layers_of(sorted(roles)) if self.features is not None else set()
+
+    def compute_losses(
+        self,
+        target: Tensor,
+        sources: Sequence[Tensor],
+        flows: Sequence[Sequence[Tensor]],
+        masks: Sequence[Sequence[Tensor]],
+        levels: Sequence[int],
+        fake: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """All losses by log name; every picture goes through the extractor at most once."""
+        with torch.no_grad():
+            target_features = self._extract(target, "target")
+            source_features = [self._extract(source, "source") for source in sources]
+        inputs = LossInputs(
+            target=target,
+            sources=sources,
+            flows=flows,
+            masks=masks,
+            levels=levels,
+            fake=fake,
+            target_features=target_features,
+            source_features=source_features,
+            fake_features={} if fake is None else self._extract(fake, "fake"),
+            layers={} if self.features is None else self.features.roles,
+        )
+        return {f"loss_{name}": loss(inputs) for name, loss in self.losses.items()}
+
+    def _extract(self, images: Tensor, who: str) -> dict[str, Tensor]:
+        layers = self._layers[who]
+        if self.features is None or not layers:
+            return {}
+        found: dict[str, Tensor] = self.features(images, layers)
+        return found
+
+
+def split_samples(batch: int, flows: Any, masks: Any, image: Tensor | None) -> list[dict[str, Any]]:
+    """A batched output as one dict per sample: ``flows[r][scale] [2, h, w]``, masks, image."""
+    samples = []
+    for index in range(batch):
+        sample: dict[str, Any] = {
+            "flows": [[flow[index] for flow in scales] for scales in flows],
+            "masks": [[mask[index] for mask in scales] for scales in masks],
+        }
+        if image is not None:
+            sample["image"] = image[index]
+        samples.append(sample)
+    return samples

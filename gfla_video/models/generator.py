@@ -1,0 +1,90 @@
+"""The generator that everything uses, whatever the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from gfla_video.components.attention import EncodedSource
+from gfla_video.components.init import init_orthogonal
+from gfla_video.registry import MODELS
+from gfla_video.structures import GeneratorOutput
+
+MIN_SIZE = 64
+MULTIPLE = 32
+
+
+@MODELS.register_module()
+class TransferGenerator(nn.Module):
+    """Global flow and local attention over R >= 1 references (paper Fig. 2).
+
+    Args:
+        source_encoder: image ``[B, 3, H, W]`` to features, fine to coarse.
+        flow_estimator: sources, structures and target structure to flows and masks.
+        renderer: encoded sources, flows and target structure to the picture.
+        gain: of the orthogonal initial weights of encoder and renderer (released: 0.02).
+    """
+
+    def __init__(
+        self,
+        source_encoder: nn.Module,
+        flow_estimator: nn.Module,
+        renderer: nn.Module,
+        gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        self.source_encoder = source_encoder
+        self.flow_estimator = flow_estimator
+        self.renderer = renderer
+        if tuple(flow_estimator.flow_levels) != tuple(renderer.attention_levels):
+            raise ValueError(
+                f"flow at the levels {flow_estimator.flow_levels} but attention at "
+                f"{renderer.attention_levels}: they must be the same"
+            )
+        init_orthogonal(source_encoder, gain)
+        init_orthogonal(renderer, gain)
+
+    def encode_sources(self, sources: Sequence[Tensor]) -> list[list[EncodedSource]]:
+        """What depends on the sources alone, ``[r][scale]``: compute it once per source.
+
+        Args:
+            sources: R pictures ``[B, 3, H, W]`` in [-1, 1].
+        """
+        return [self.renderer.encode_source(self.source_encoder(source)) for source in sources]
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        source_structures: Sequence[Tensor],
+        target_structure: Tensor,
+        encoded: Sequence[Sequence[EncodedSource]] | None = None,
+    ) -> GeneratorOutput:
+        """Move the sources' appearance to the target structure.
+
+        Args:
+            sources: R pictures ``[B, 3, H, W]``, H and W multiples of 32, at least 64. A batch of 1
+                serves every target of a larger batch.
+            source_structures: R maps ``[B, C, H, W]``.
+            target_structure: ``[B, C, H, W]``.
+            encoded: of :meth:`encode_sources`, to save the work for the next frames.
+
+        Raises:
+            ValueError: a size that the networks cannot halve five times.
+        """
+        height, width = target_structure.shape[-2:]
+        if height % MULTIPLE or width % MULTIPLE or min(height, width) < MIN_SIZE:
+            raise ValueError(
+                f"the generator takes multiples of {MULTIPLE} of at least {MIN_SIZE}, got "
+                f"{height} x {width}: crop, pad or resize the pictures before"
+            )
+        batch = target_structure.shape[0]
+        encoded = self.encode_sources(sources) if encoded is None else encoded
+        flow = self.flow_estimator(
+            [source.expand(batch, -1, -1, -1) for source in sources],
+            [structure.expand(batch, -1, -1, -1) for structure in source_structures],
+            target_structure,
+        )
+        serving = [[scale.expand(batch) for scale in source] for source in encoded]
+        image = self.renderer(serving, flow, target_structure)
+        return GeneratorOutput(image, flow.flows, flow.masks)

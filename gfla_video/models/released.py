@@ -1,0 +1,257 @@
+"""Reading the released programs' checkpoint layout (facts 1.1-1.4): names, widths, window sizes.
+
+A converter of a task says which networks a file holds; the functions here turn the tensors of one
+network into ours and infer its constructor values from the tensors' shapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from gfla_video.utils.errors import UserError
+
+State = dict[str, Tensor]
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+
+# inside of a block: normalise (0, 3) and convolve (2, 5); without norm convolve at 1 and 3
+_NORMED = {"model.0": "norm1", "model.2": "conv1", "model.3": "norm2", "model.5": "conv2"}
+_SPECTRAL = {
+    "weight_orig": "parametrizations.weight.original",
+    "weight_u": "parametrizations.weight.0._u",
+    "weight_v": "parametrizations.weight.0._v",
+    "bias": "bias",
+}
+
+
+@dataclass
+class Converted:
+    """A network in our layout.
+
+    Attributes:
+        config: what builds it.
+        state: its state dict.
+        dropped: released names that were left out on purpose, by reason.
+    """
+
+    config: dict[str, Any]
+    state: State
+    dropped: dict[str, list[str]] = field(default_factory=dict)
+
+
+def under(state: Mapping[str, Tensor], prefix: str) -> State:
+    """The tensors below ``prefix.``, with the prefix taken off."""
+    start = prefix + "."
+    return {k[len(start) :]: v for k, v in state.items() if k.startswith(start)}
+
+
+def _numbers(state: Mapping[str, Tensor], pattern: str) -> list[int]:
+    """Sorted distinct numbers that ``pattern``'s only group takes among the names."""
+    found = (re.match(pattern, name) for name in state)
+    return sorted({int(match.group(1)) for match in found if match})
+
+
+def _rename(state: Mapping[str, Tensor], rules: list[Rule], what: str) -> State:
+    renamed: State = {}
+    for name, tensor in state.items():
+        for pattern, target in rules:
+            match = re.fullmatch(pattern, name)
+            if match:
+                renamed[match.expand(target) if isinstance(target, str) else target(match)] = tensor
+                break
+        else:
+            raise UserError(
+                f"{what}: the released layout has no tensor {name!r}; is it another task?"
+            )
+    return renamed
+
+
+def _block(match: re.Match[str]) -> str:
+    return _NORMED[match.group("part")] + "." + match.group("leaf")
+
+
+_PART = r"(?P<part>model\.[0235])\.(?P<leaf>weight|bias)"
+
+
+def _encoder_rules(target: str) -> list[Rule]:
+    """``block0`` and ``encoder<i>`` to ``blocks.0`` and ``blocks.<i+1>``."""
+    return [
+        (rf"block0\.{_PART}", lambda m: f"{target}blocks.0.{_block(m)}"),
+        (
+            rf"encoder(?P<i>\d+)\.{_PART}",
+            lambda m: f"{target}blocks.{int(m.group('i')) + 1}.{_block(m)}",
+        ),
+    ]
+
+
+def _widths(state: Mapping[str, Tensor], levels: int, what: str) -> dict[str, int]:
+    """Constructor values of a pyramid from its convolutions."""
+    names = ["block0", *(f"encoder{i}" for i in range(levels - 1))]
+    widths = [state[f"{name}.model.2.weight"].shape[0] for name in names]
+    base, top = widths[0], max(widths)
+    expected = [base * min(2**i, top // base) for i in range(levels)]
+    if widths != expected:
+        raise UserError(f"{what}: channels {widths} do not double from {base} up to {top}")
+    return {"base_channels": base, "max_channels": top, "levels": levels}
+
+
+def _levels(state: Mapping[str, Tensor], what: str) -> int:
+    if "block0.model.2.weight" not in state:
+        raise UserError(
+            f"{what}: no tensor 'block0.model.2.weight'; is it another task or network?"
+        )
+    return 1 + len(_numbers(state, r"encoder(\d+)\."))
+
+
+def _drop_twins(state: State, prefix: str) -> tuple[State, list[str]]:
+    """Leave out ``<prefix>.model.2.*``, which is stored a second time as ``<prefix>.conv1.*``."""
+    twins = [name for name in state if re.fullmatch(rf"{prefix}\.model\.2\.(weight|bias)", name)]
+    for name in twins:
+        if not state[name].equal(state[name.replace(".model.2.", ".conv1.")]):
+            raise UserError(f"{name} and its twin conv1 differ: not a released checkpoint")
+    return {k: v for k, v in state.items() if k not in twins}, twins
+
+
+def convert_encoder(state: State, used_levels: int, what: str = "source") -> Converted:
+    """A source encoder; levels deeper than ``used_levels`` reach no output and are dropped."""
+    levels = _levels(state, what)
+    names = ["block0", *(f"encoder{i}" for i in range(used_levels - 1))]
+    kept = {k: v for k, v in state.items() if k.split(".")[0] in names}
+    config: dict[str, Any] = {
+        "type": "PyramidEncoder",
+        "in_channels": state["block0.model.0.weight"].shape[0],
+        **_widths(state, levels, what),
+    }
+    config["levels"] = used_levels
+    unused = [f"{what}.{name}" for name in state if name not in kept]
+    dropped = {"deeper than the deepest attention, reaches no output": unused} if unused else {}
+    return Converted(config, _rename(kept, _encoder_rules(""), what), dropped)
+
+
+def convert_attention(state: State, what: str = "attention") -> Converted:
+    """A local attention block: the released convolution over [target, source] becomes two."""
+    try:
+        weight, bias = state["fully_connect_layer.0.weight"], state["fully_connect_layer.0.bias"]
+        to_kernel = {k: state[f"fully_connect_layer.2.{k}"] for k in ("weight", "bias")}
+    except KeyError as error:
+        raise UserError(f"{what}: no tensor {error.args[0]!r}") from error
+    hidden, doubled, kernel_size, _ = weight.shape
+    channels = doubled // 2
+    config = {
+        "type": "LocalAttention",
+        "channels": channels,
+        "kernel_size": kernel_size,
+        "hidden": hidden,
+    }
+    ours = {
+        "target_conv.weight": weight[:, :channels].contiguous(),
+        "target_conv.bias": bias,
+        "source_conv.weight": weight[:, channels:].contiguous(),
+        "to_kernel.weight": to_kernel["weight"],
+        "to_kernel.bias": to_kernel["bias"],
+    }
+    return Converted(config, ours)
+
+
+def convert_renderer(state: State, what: str = "target") -> Converted:
+    """The target network: encoder, attention blocks, decoders, output."""
+    levels = _levels(state, what)
+    indices = _numbers(state, r"attn(\d+)\.")
+    state, twins = _drop_twins(state, "outconv")
+    attentions = [convert_attention(under(state, f"attn{i}"), f"{what}.attn{i}") for i in indices]
+    rest = {k: v for k, v in state.items() if not k.startswith("attn")}
+    res_blocks = len(_numbers(rest, r"decoder0\.0\.model\.(\d+)\.model\."))
+    entry = 1 if res_blocks else 0
+    rules: list[Rule] = [
+        *_encoder_rules("encoder."),
+        (
+            rf"decoder(?P<i>\d+)\.0\.model\.(?P<j>\d+)\.{_PART}",
+            lambda m: f"decoders.{m.group('i')}.{m.group('j')}.{_block(m)}",
+        ),
+        (
+            rf"decoder(?P<i>\d+)\.{entry}\.{_PART}",
+            lambda m: f"decoders.{m.group('i')}.{res_blocks}.{_block(m)}",
+        ),
+        (
+            rf"decoder(\d+)\.{entry}\.shortcut\.0\.(weight|bias)",
+            rf"decoders.\1.{res_blocks}.shortcut.\2",
+        ),
+        (r"outconv\.conv1\.(weight|bias)", r"to_image.conv.\1"),
+    ]
+    ours = _rename(rest, rules, what)
+    for scale, attention in enumerate(attentions):
+        ours |= {f"attentions.{scale}.{k}": v for k, v in attention.state.items()}
+    config = {
+        "type": "TextureRenderer",
+        "structure_channels": state["block0.model.0.weight"].shape[0],
+        **_widths(state, levels, what),
+        "res_blocks": res_blocks,
+        "attention_levels": [levels - i for i in indices],
+        "attentions": [attention.config for attention in attentions],
+    }
+    return Converted(config, ours, {"stored twice": [f"{what}.{name}" for name in twins]})
+
+
+def convert_flow_estimator(state: State, what: str = "flow_net") -> Converted:
+    """The flow estimator; levels and heads are inferred."""
+    levels = _levels(state, what)
+    heads = _numbers(state, r"output(\d+)\.")
+    state, twins = _drop_twins(state, r"jump\d+")
+    rules: list[Rule] = [
+        *_encoder_rules("encoder."),
+        (rf"decoder(?P<i>\d+)\.{_PART}", lambda m: f"decoders.{m.group('i')}.{_block(m)}"),
+        (r"decoder(\d+)\.shortcut\.0\.(weight|bias)", r"decoders.\1.shortcut.\2"),
+        (r"jump(\d+)\.conv1\.(weight|bias)", r"skips.\1.conv.\2"),
+        (
+            r"output(\d+)\.(weight|bias)",
+            lambda m: f"flow_heads.{heads.index(int(m.group(1)))}.{m.group(2)}",
+        ),
+        (
+            r"mask(\d+)\.0\.(weight|bias)",
+            lambda m: f"mask_heads.{heads.index(int(m.group(1)))}.{m.group(2)}",
+        ),
+    ]
+    in_channels = state["block0.model.0.weight"].shape[0]
+    config = {
+        "type": "FlowEstimator",
+        "structure_channels": (in_channels - 3) // 2,
+        **_widths(state, levels, what),
+        "flow_levels": [levels - 1 - i for i in heads],
+    }
+    dropped = {"stored twice": [f"{what}.{name}" for name in twins]}
+    return Converted(config, _rename(state, rules, what), dropped)
+
+
+def convert_discriminator(state: State, what: str = "discriminator") -> Converted:
+    """The residual discriminator with its spectral norms' vectors."""
+    leaf = "(?P<leaf>weight_orig|weight_u|weight_v|bias)"
+    parts = {"model.1": "conv1", "model.3": "conv2", "shortcut.1": "shortcut"}
+    part = r"(?P<part>model\.1|model\.3|shortcut\.1)"
+
+    def inside(match: re.Match[str]) -> str:
+        return f"{parts[match.group('part')]}.{_SPECTRAL[match.group('leaf')]}"
+
+    rules: list[Rule] = [
+        (rf"block0\.{part}\.{leaf}", lambda m: f"blocks.0.{inside(m)}"),
+        (
+            rf"encoder(?P<i>\d+)\.{part}\.{leaf}",
+            lambda m: f"blocks.{int(m.group('i')) + 1}.{inside(m)}",
+        ),
+        (rf"conv\.{leaf}", lambda m: f"to_logit.{_SPECTRAL[m.group('leaf')]}"),
+    ]
+    ours = _rename(state, rules, what)
+    levels = 1 + len(_numbers(state, r"encoder(\d+)\."))
+    outputs = [f"blocks.{i}.conv2.parametrizations.weight.original" for i in range(levels)]
+    widths = [ours[name].shape[0] for name in outputs]
+    config = {
+        "type": "ResidualDiscriminator",
+        "in_channels": ours["blocks.0.conv1.parametrizations.weight.original"].shape[1],
+        "base_channels": widths[0],
+        "max_channels": max(widths),
+        "levels": levels,
+    }
+    return Converted(config, ours)

@@ -1,0 +1,141 @@
+"""Stage 2: generator and discriminator end to end (paper Eq. 15)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+
+from gfla_video.components.features import FeatureExtractor
+from gfla_video.components.losses import AdversarialLoss
+from gfla_video.components.losses.inputs import TransferLoss
+from gfla_video.models.base import Inputs, LossModel, split_samples
+from gfla_video.registry import MODELS
+from gfla_video.structures import GeneratorOutput
+
+ORDERS = {
+    "discriminator_first": ("discriminator", "generator"),
+    "generator_first": ("generator", "discriminator"),
+}
+
+
+@MODELS.register_module()
+class TransferModel(LossModel):
+    """Owns the two-optimiser step: one generated batch, then each network in the config's order.
+
+    Args:
+        generator: network of the one call.
+        discriminator: picture to patch logits.
+        adversarial: the adversarial loss of both.
+        losses: the generator's other losses by name.
+        features: extractor of the losses.
+        update_order: ``discriminator_first`` (released) or ``generator_first`` (PATN).
+        data_preprocessor: MMEngine's.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        adversarial: AdversarialLoss,
+        losses: Mapping[str, TransferLoss],
+        features: FeatureExtractor | None = None,
+        update_order: str = "discriminator_first",
+        data_preprocessor: dict[str, Any] | nn.Module | None = None,
+    ) -> None:
+        super().__init__(losses, features, data_preprocessor)
+        if update_order not in ORDERS:
+            raise ValueError(f"update_order must be {' or '.join(ORDERS)}, got {update_order!r}")
+        self.generator = generator
+        self.discriminator = discriminator
+        self.adversarial = adversarial
+        self.update_order = update_order
+        self.levels = tuple(generator.flow_estimator.flow_levels)  # type: ignore[union-attr,arg-type]
+
+    def forward(
+        self,
+        inputs: Inputs,
+        targets: dict[str, Tensor] | None = None,
+        meta: Any = None,
+        mode: str = "tensor",
+    ) -> Any:
+        """``tensor``: the generator's output; ``predict``: one dict per sample; ``loss``: losses.
+
+        Args:
+            inputs: ``sources``, ``source_structures`` (lists over references), ``target_structure``.
+            targets: ``image [B, 3, H, W]``, for ``loss``.
+            meta: names of the samples, not used.
+            mode: one of the three.
+        """
+        output = self.generator(**inputs)
+        if mode == "tensor":
+            return output
+        if mode == "predict":
+            batch = output.image.shape[0]
+            return split_samples(batch, output.flows, output.masks, output.image)
+        if mode != "loss" or targets is None:
+            raise ValueError(f"mode must be loss (with targets), predict or tensor, got {mode!r}")
+        return self.generator_losses(output, inputs, targets)
+
+    def train_step(
+        self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
+    ) -> dict[str, Tensor]:
+        """One fake, then discriminator (on the detached fake) and generator in the config's order."""
+        data = self.data_preprocessor(data, True)
+        inputs, targets = data["inputs"], data["targets"]
+        logs: dict[str, Tensor] = {}
+        with optim_wrapper["generator"].optim_context(self.generator):
+            output = self.generator(**inputs)
+        for name in ORDERS[self.update_order]:
+            if name == "discriminator":
+                with optim_wrapper[name].optim_context(self.discriminator):
+                    losses = self.discriminator_losses(output.image.detach(), targets["image"])
+            else:
+                with optim_wrapper[name].optim_context(self.generator):
+                    losses = self.generator_losses(output, inputs, targets)
+            total, step_logs = self.parse_losses(losses)
+            optim_wrapper[name].update_params(total)
+            # each update names its own total
+            step_logs[f"loss_{name}"] = step_logs.pop("loss")
+            logs.update(step_logs)
+        return logs
+
+    def discriminator_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Losses of the discriminator on a detached fake ``[B, 3, H, W]``."""
+        real_logits = self.discriminator(real)
+        return {"loss_d": self.adversarial.discriminator(real_logits, self.discriminator(fake))}
+
+    def generator_losses(
+        self, output: GeneratorOutput, inputs: Inputs, targets: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """All losses of the generator (Eq. 15)."""
+        losses = self.compute_losses(
+            targets["image"],
+            inputs["sources"],
+            output.flows,
+            output.masks,
+            self.levels,
+            output.image,
+        )
+        with _frozen(self.discriminator):
+            losses["loss_adversarial"] = self.adversarial.generator(
+                self.discriminator(output.image)
+            )
+        return losses
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Use a network without gradients for its weights, and without waiting for other processes."""
+    silent = network.no_sync() if hasattr(network, "no_sync") else nullcontext()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    try:
+        with silent:
+            yield
+    finally:
+        for parameter in network.parameters():
+            parameter.requires_grad_(True)

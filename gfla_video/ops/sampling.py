@@ -1,0 +1,128 @@
+"""Bilinear, Gaussian and attention sampling as windowed gathers.
+
+Convention: flow ``[B, 2, h, w]`` = (dx, dy) in source pixels, target to source: the output at l
+samples the source at ``l + flow(l)``. Everything is in pixel units and starts from ``floor``;
+``grid_sample`` would normalise the coordinates, which flips the floor at integer flows. Borders
+clamp. The gradient for the flow is the one-sided derivative at integer positions and zero where
+all taps clamp.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gfla_video.ops.windowed_gather import window_base, windowed_gather
+
+MARGIN = 64.0  # windows reach at most this far; farther positions give the border and no gradient
+
+
+def positions(flow: Tensor) -> Tensor:
+    """Absolute sampling positions ``l + flow(l)``: ``[B, 2, h, w]`` = (x, y) in pixels."""
+    height, width = flow.shape[-2:]
+    x = torch.arange(width, dtype=flow.dtype, device=flow.device).view(1, 1, width)
+    y = torch.arange(height, dtype=flow.dtype, device=flow.device).view(1, height, 1)
+    return torch.stack([flow[:, 0] + x, flow[:, 1] + y], dim=1)
+
+
+def _bounded(position: Tensor, size: tuple[int, int]) -> Tensor:
+    """Finite positions at most ``MARGIN`` outside the map; beyond, nothing changes any more."""
+    height, width = size
+    finite = torch.nan_to_num(position, nan=0.0, posinf=1e9, neginf=-1e9)
+    return torch.stack(
+        [
+            finite[:, 0].clamp(-MARGIN, width + MARGIN),
+            finite[:, 1].clamp(-MARGIN, height + MARGIN),
+        ],
+        dim=1,
+    )
+
+
+def bilinear_sample(source: Tensor, position: Tensor) -> Tensor:
+    """Sample ``source`` bilinearly at absolute positions.
+
+    Args:
+        source: ``[B, C, H, W]``.
+        position: ``[B, 2, h, w]`` = (x, y) in source pixels.
+
+    Returns:
+        ``[B, C, h, w]``; taps outside the map are clamped to its border.
+    """
+    size = (source.shape[2], source.shape[3])
+    position = _bounded(position, size)
+    a, b = (position - position.detach().floor()).unbind(1)
+    weights = torch.stack([(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b], dim=1)
+    return windowed_gather(source, weights, window_base(position, size, window=2, before=0))
+
+
+def bilinear_warp(source: Tensor, flow: Tensor) -> Tensor:
+    """Sample ``source [B, C, H, W]`` at ``l + flow(l)``: ``[B, C, h, w]``."""
+    return bilinear_sample(source, positions(flow))
+
+
+def gaussian_warp(source: Tensor, flow: Tensor, window: int = 4, sigma: float = 2.0) -> Tensor:
+    """Sample with normalised Gaussian weights (sampling-correctness loss, facts 1.5).
+
+    Args:
+        source: ``[B, C, H, W]``.
+        flow: ``[B, 2, h, w]`` in source pixels.
+        window: even number of taps per axis, from ``floor - (window / 2 - 1)`` on.
+        sigma: width of the Gaussian in pixels.
+
+    Returns:
+        ``[B, C, h, w]``. Clamped taps keep their weights.
+
+    Raises:
+        ValueError: an odd window or a sigma that is not positive.
+    """
+    if window % 2 or window < 2:
+        raise ValueError(f"gaussian_warp needs an even window of at least 2 taps, got {window}")
+    if sigma <= 0:
+        raise ValueError(f"gaussian_warp needs a positive sigma, got {sigma}")
+    size = (source.shape[2], source.shape[3])
+    before = window // 2 - 1
+    position = _bounded(positions(flow), size)
+    fraction = position - position.detach().floor()  # [B, 2, h, w]
+    taps = torch.arange(-before, window - before, dtype=flow.dtype, device=flow.device)
+    distance = taps.view(1, 1, -1, 1, 1) - fraction.unsqueeze(2)  # [B, 2, K, h, w]
+    axis = torch.exp(distance.square() / (-2 * sigma * sigma))
+    axis = axis / axis.sum(dim=2, keepdim=True)  # separable, so normalising each axis is enough
+    weights = (axis[:, 1].unsqueeze(2) * axis[:, 0].unsqueeze(1)).flatten(1, 2)  # [B, K*K, h, w]
+    return windowed_gather(source, weights, window_base(position, size, window, before))
+
+
+def local_attention(source: Tensor, attention: Tensor, flow: Tensor) -> Tensor:
+    """Attention-weighted k x k patch of the source around ``l + flow(l)`` (paper Eq. 9).
+
+    All taps of a patch share one fractional offset, so k x k attention weights and 4 bilinear
+    weights combine to (k+1) x (k+1) weights over integer positions (DESIGN section 4, fact 3).
+
+    Args:
+        source: ``[B, C, H, W]``.
+        attention: ``[B, k*k, h, w]``, channel ky * k + kx, offset (kx - k // 2, ky - k // 2).
+        flow: ``[B, 2, h, w]`` in source pixels.
+
+    Returns:
+        ``[B, C, h, w]``, the plain weighted sum (no division by k^2).
+
+    Raises:
+        ValueError: attention whose channels are no k * k.
+    """
+    kernel = int(round(attention.shape[1] ** 0.5))
+    if kernel * kernel != attention.shape[1]:
+        raise ValueError(f"attention must have k*k channels, got {attention.shape[1]}")
+    size = (source.shape[2], source.shape[3])
+    position = _bounded(positions(flow), size)
+    a, b = (position - position.detach().floor()).unbind(1)
+    taps = attention.unflatten(1, (kernel, kernel))  # [B, ky, kx, h, w]
+    weights = _spread(_spread(taps, a[:, None, None], dim=2), b[:, None, None], dim=1)
+    base = window_base(position, size, window=kernel + 1, before=kernel // 2)
+    return windowed_gather(source, weights.flatten(1, 2), base)
+
+
+def _spread(taps: Tensor, fraction: Tensor, dim: int) -> Tensor:
+    """Split every tap between itself and the next one: k taps become k + 1 along ``dim``."""
+    zero = torch.zeros_like(taps.narrow(dim, 0, 1))
+    here = torch.cat([taps * (1 - fraction), zero], dim=dim)
+    following = torch.cat([zero, taps * fraction], dim=dim)
+    return here + following

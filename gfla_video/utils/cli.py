@@ -1,0 +1,23 @@
+"""What every command-line tool shares: one sentence and a non-zero exit for bad input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from gfla_video.utils.errors import UserError
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a tool's ``main``; end with status 2 on a :class:`UserError`, 130 on Ctrl-C."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)

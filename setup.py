@@ -1,0 +1,5 @@
+"""Build entry: all metadata stands in setup.cfg."""
+
+from setuptools import setup
+
+setup()
