@@ -1,8 +1,8 @@
 """Child registries of MMEngine's: what a config can name.
 
-``MODELS`` holds networks, their building blocks, losses and feature extractors. Its ``build`` makes
-nested dicts with a ``type`` into modules first, so that constructors take modules and plain values and
-never see a config. The locations are imported at the first look-up, not at import.
+``MODELS`` holds networks, their building blocks, losses and feature extractors. Its ``build``
+makes nested dicts with a ``type`` into modules first, so that constructors take modules and plain
+values and never see a config. The locations are imported at the first look-up, not at import.
 """
 
 from __future__ import annotations

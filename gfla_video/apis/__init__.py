@@ -2,7 +2,7 @@
 
     from gfla_video.apis import Animator, evaluate, load_generator, train
 
-The names are imported when they are first used, so that looking at a generator needs no video library.
+The names are imported when they are first used: looking at a generator needs no video library.
 """
 
 from __future__ import annotations

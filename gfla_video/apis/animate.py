@@ -140,30 +140,19 @@ class Animator:
         panels = _panel_names(show)
         if batch_size < 1:
             raise UserError(f"--batch-size: at least 1, not {batch_size}")
-        partial = check_video_target(out)
+        check_video_target(out)
         picture = self._source(Path(source), resize)
         stream = self.driver.open(str(driving), picture, driver_options)
         fitted = picture.fit.image(picture.pixels)
         frames = self._frames(fitted, stream, batch_size, _Panels(panels, fitted, self.size))
         started = time.monotonic()
-        first = next(frames, None)
-        if first is None:
-            raise UserError(f"{driving}: holds no frames, pass a longer one")
-        with VideoWriter(out, stream.fps, first.shape[:2]) as writer:
-            try:
-                for frame in progress(chain([first], frames), "animating", stream.length):
-                    writer.write(frame)
-            except BaseException:  # raised again: only says what is left, whatever ended the work
-                done = f"stopped: the first {writer.frames} frames are in {partial}"
-                print(done, file=sys.stderr)
-                raise
-        seconds = time.monotonic() - started
+        writer = _write(out, frames, stream)
         summary: dict[str, Any] = {
             "out": str(out),
             "frames": writer.frames,
             "fps": str(stream.fps),
-            "seconds": round(seconds, 3),
-            "size": list(first.shape[:2]),
+            "seconds": round(time.monotonic() - started, 3),
+            "size": list(writer.size),
             "panels": list(panels),
             "report": list(stream.report),
         }
@@ -242,6 +231,22 @@ class _Panels:
     def _captions(self) -> list[str]:
         legend = {"flow": f"flow (full colour {self.flow_legend:.0f} px)"}
         return [legend.get(name, name) for name in self.names]
+
+
+def _write(out: str | Path, frames: Iterator[np.ndarray], stream: DrivingStream) -> VideoWriter:
+    """Write frames as they come; says what is left when it is stopped."""
+    first = next(frames, None)
+    if first is None:
+        raise UserError(f"{out}: there is nothing to write, the driving sequence has no frames")
+    with VideoWriter(out, stream.fps, first.shape[:2]) as writer:
+        try:
+            for frame in progress(chain([first], frames), "animating", stream.length):
+                writer.write(frame)
+        except BaseException:  # raised again: only says what is left, whatever ended the work
+            done = f"stopped: the first {writer.frames} frames are in {writer.partial}"
+            print(done, file=sys.stderr)
+            raise
+    return writer
 
 
 def add_driver_arguments(

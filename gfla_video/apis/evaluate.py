@@ -85,9 +85,8 @@ def evaluate(
     content = read_checkpoint(checkpoint)
     _check_fits(cfg, content["meta"], checkpoint)
     chosen = check_device(device or _best_device())
-    network = _network(content, checkpoint, chosen)
     loader = _test_loader(cfg, batch_size)
-    model = network_predictor(network, chosen)
+    model = network_predictor(_network(content, checkpoint, chosen), chosen)
     predictors = {"model": model, **_baseline_predictors(cfg, baselines)}
     observer = _image_writer(ensure_writable_folder(images_out)) if images_out else None
     results = evaluate_predictors(predictors, loader, cfg.get("test_metrics", []), observer)

@@ -127,8 +127,8 @@ def _find_start(stages: list[Stage], first: int, last: int, resume: bool) -> _St
         for index in range(first, last):
             if found[index] is not None:
                 raise UserError(
-                    f"{stages[index].folder}: holds an earlier run; pass --resume to go on with it, "
-                    "--overwrite to throw it away, or another --work-dir"
+                    f"{stages[index].folder}: holds an earlier run; pass --resume to go on with "
+                    "it, --overwrite to throw it away, or another --work-dir"
                 )
         return _Start(first, _before(stages, found, first), resume=False)
     reached = max((index for index in range(first, last) if found[index] is not None), default=None)

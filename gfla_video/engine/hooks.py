@@ -35,7 +35,8 @@ class AtomicCheckpointHook(CheckpointHook):
     ) -> None:
         if by_epoch:
             raise UserError(
-                "default_hooks.checkpoint.by_epoch: stages are counted in iterations, leave it False"
+                "default_hooks.checkpoint.by_epoch: stages are counted in iterations, "
+                "leave it False"
             )
         super().__init__(interval=interval, by_epoch=False, **kwargs)
         self.keep = max_keep_ckpts

@@ -20,7 +20,7 @@ def say(logger: logging.Logger, text: str) -> None:
 
 
 def quiet_console(logger: logging.Logger) -> None:
-    """Let the console handlers of ``logger`` show warnings and what :func:`say` says, as plain lines."""
+    """Let the console show warnings and what :func:`say` says, as plain lines."""
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(
             handler, logging.FileHandler

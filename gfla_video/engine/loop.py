@@ -11,6 +11,7 @@ from mmengine.runner import IterBasedTrainLoop
 from gfla_video.engine.rng import restore_rng
 from gfla_video.registry import LOOPS
 from gfla_video.utils.errors import UserError
+from gfla_video.utils.workers import plain_worker_errors
 
 
 @LOOPS.register_module()
@@ -57,7 +58,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
             restore_rng(self.rng_states, self.runner.logger)
         self.runner.model.train()
         while self._iter < self._max_iters and not self.stop_training:
-            batch = next(data)
+            with plain_worker_errors():
+                batch = next(data)
             self.samples_seen += self._batch_size() * get_world_size()
             self.run_iter(batch)
             self._validate_if_due()

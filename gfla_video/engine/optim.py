@@ -102,7 +102,9 @@ def _build(name: str, network: nn.Module, config: dict[str, Any]) -> OptimWrappe
     paramwise = settings.pop("paramwise_cfg", None)
     settings.setdefault("type", "OptimWrapper")
     if "optimizer" not in settings:
-        raise UserError(f"optim_wrapper.{name}: has no 'optimizer', such as dict(type='Adam', lr=1e-4)")
+        raise UserError(
+            f"optim_wrapper.{name}: has no 'optimizer', such as dict(type='Adam', lr=1e-4)"
+        )
     if paramwise:
         return DefaultOptimWrapperConstructor(settings, paramwise)(network)
     optimizer = OPTIMIZERS.build(dict(settings.pop("optimizer"), params=_parameters(network)))

@@ -53,7 +53,11 @@ class StageRunner(Runner):
 
     @classmethod
     def from_stage(
-        cls, stage: Stage, device: torch.device, start_from: Path | None = None, resume: bool = False
+        cls,
+        stage: Stage,
+        device: torch.device,
+        start_from: Path | None = None,
+        resume: bool = False,
     ) -> StageRunner:
         """Make the Runner of ``stage``.
 
@@ -68,7 +72,7 @@ class StageRunner(Runner):
             config.pop(key, None)
         # Two Runners of one name in one process would share their loggers and message hubs.
         config.experiment_name = f"{stage.label}_{next(_run_numbers)}"
-        _seed_dataset(config)
+        _prepare_loader(config)
         config.load_from = None if start_from is None else str(start_from)
         config.resume = resume
         quiet_console(MMLogger.get_current_instance())  # speaks until the Runner has its own
@@ -170,8 +174,8 @@ class StageRunner(Runner):
             key: len(item) for key, item in current.items()
         }:
             raise UserError(
-                f"{filename}: its learning-rate schedules differ from the config's param_scheduler; "
-                "resume with the config of that run"
+                f"{filename}: its learning-rate schedules differ from the config's param_scheduler"
+                "; resume with the config of that run"
             )
         for key, schedulers in current.items():
             for scheduler, state in zip(schedulers, stored[key], strict=True):
@@ -223,9 +227,14 @@ class StageRunner(Runner):
         }
 
 
-def _seed_dataset(config: Config) -> None:
-    """Let the augmentation follow ``randomness.seed`` unless the dataset's config says a seed."""
-    dataset = config.train_dataloader.get("dataset")
+def _prepare_loader(config: Config) -> None:
+    """Let the augmentation follow ``randomness.seed`` unless the dataset's config says a seed, and
+    drop what only worker processes need when there are none (``num_workers=0``)."""
+    loader = config.train_dataloader
+    if not loader.get("num_workers"):
+        for key in ("persistent_workers", "prefetch_factor"):
+            loader.pop(key, None)
+    dataset = loader.get("dataset")
     kind = DATASETS.get(dataset["type"]) if isinstance(dataset, dict) else None
     if kind is not None and "seed" in (keyword_arguments(kind) or ()):
         dataset.setdefault("seed", config.randomness.get("seed") or 0)

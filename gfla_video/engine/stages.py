@@ -130,7 +130,9 @@ def expand_stages(config: Config, work_dir: Path | str) -> list[Stage]:
         if any(stage.name == name for stage in stages):
             raise UserError(f"stages.{index}.name: '{name}' is taken by an earlier stage")
         merged = Config(common, filename=config.filename, format_python_code=False)
-        _merge(merged, {key: item for key, item in entry.items() if key != "name"}, f"stages.{index}")
+        _merge(
+            merged, {key: item for key, item in entry.items() if key != "name"}, f"stages.{index}"
+        )
         stage = Stage(index + 1, name, merged, text)
         merged.work_dir = str(Path(work_dir) / stage.label)
         stages.append(stage)

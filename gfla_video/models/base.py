@@ -46,19 +46,31 @@ class LossModel(BaseModel):
     def compute_losses(
         self,
         target: Tensor,
-        sources: Sequence[Tensor],
+        inputs: Inputs,
         flows: Sequence[Sequence[Tensor]],
         masks: Sequence[Sequence[Tensor]],
         levels: Sequence[int],
         fake: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """All losses by log name; every picture goes through the extractor at most once."""
+        """All losses by log name; every picture goes through the extractor at most once.
+
+        Args:
+            target: true target picture ``[B, 3, H, W]``.
+            inputs: what the network was given.
+            flows: ``[r][scale]``, what it predicted.
+            masks: ``[r][scale]``.
+            levels: level of each scale.
+            fake: generated picture, where there is one.
+        """
+        sources = inputs["sources"]
         with torch.no_grad():
             target_features = self._extract(target, "target")
             source_features = [self._extract(source, "source") for source in sources]
-        inputs = LossInputs(
+        given = LossInputs(
             target=target,
             sources=sources,
+            source_structures=inputs["source_structures"],
+            target_structure=inputs["target_structure"],
             flows=flows,
             masks=masks,
             levels=levels,
@@ -68,7 +80,7 @@ class LossModel(BaseModel):
             fake_features={} if fake is None else self._extract(fake, "fake"),
             layers={} if self.features is None else self.features.roles,
         )
-        return {f"loss_{name}": loss(inputs) for name, loss in self.losses.items()}
+        return {f"loss_{name}": loss(given) for name, loss in self.losses.items()}
 
     def _extract(self, images: Tensor, who: str) -> dict[str, Tensor]:
         layers = self._layers[who]

@@ -51,7 +51,8 @@ class FlowModel(LossModel):
         """``tensor``: flows and masks; ``predict``: one dict per sample; ``loss``: the losses.
 
         Args:
-            inputs: ``sources``, ``source_structures`` (lists over references), ``target_structure``.
+            inputs: ``sources`` and ``source_structures`` (lists over references) and
+                ``target_structure``.
             targets: ``image [B, 3, H, W]``, for ``loss``.
             meta: names of the samples, not used.
             mode: one of the three.
@@ -65,5 +66,5 @@ class FlowModel(LossModel):
         if mode != "loss" or targets is None:
             raise ValueError(f"mode must be loss (with targets), predict or tensor, got {mode!r}")
         return self.compute_losses(
-            targets["image"], inputs["sources"], output.flows, output.masks, self.levels
+            targets["image"], inputs, output.flows, output.masks, self.levels
         )

@@ -65,7 +65,8 @@ class TransferModel(LossModel):
         """``tensor``: the generator's output; ``predict``: one dict per sample; ``loss``: losses.
 
         Args:
-            inputs: ``sources``, ``source_structures`` (lists over references), ``target_structure``.
+            inputs: ``sources`` and ``source_structures`` (lists over references) and
+                ``target_structure``.
             targets: ``image [B, 3, H, W]``, for ``loss``.
             meta: names of the samples, not used.
             mode: one of the three.
@@ -83,7 +84,7 @@ class TransferModel(LossModel):
     def train_step(
         self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
     ) -> dict[str, Tensor]:
-        """One fake, then discriminator (on the detached fake) and generator in the config's order."""
+        """One fake, then discriminator (on the detached fake) and generator, in ``update_order``."""
         data = self.data_preprocessor(data, True)
         inputs, targets = data["inputs"], data["targets"]
         logs: dict[str, Tensor] = {}
@@ -98,15 +99,15 @@ class TransferModel(LossModel):
                     losses = self.generator_losses(output, inputs, targets)
             total, step_logs = self.parse_losses(losses)
             optim_wrapper[name].update_params(total)
-            # each update names its own total
-            step_logs[f"loss_{name}"] = step_logs.pop("loss")
+            step_logs[f"loss_{name}"] = step_logs.pop("loss")  # each update names its own total
             logs.update(step_logs)
         return logs
 
     def discriminator_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
         """Losses of the discriminator on a detached fake ``[B, 3, H, W]``."""
         real_logits = self.discriminator(real)
-        return {"loss_d": self.adversarial.discriminator(real_logits, self.discriminator(fake))}
+        fake_logits = self.discriminator(fake)
+        return {"loss_discriminator": self.adversarial.discriminator(real_logits, fake_logits)}
 
     def generator_losses(
         self, output: GeneratorOutput, inputs: Inputs, targets: dict[str, Tensor]
@@ -114,7 +115,7 @@ class TransferModel(LossModel):
         """All losses of the generator (Eq. 15)."""
         losses = self.compute_losses(
             targets["image"],
-            inputs["sources"],
+            inputs,
             output.flows,
             output.masks,
             self.levels,

@@ -56,8 +56,8 @@ def windowed_gather(source: Tensor, weights: Tensor, base: Tensor) -> Tensor:
 def _check(source: Tensor, weights: Tensor, base: Tensor) -> None:
     if source.dim() != 4 or weights.dim() != 4 or base.dim() != 4:
         raise ValueError(
-            "windowed_gather expects source [B, C, H, W], weights [B, K*K, h, w], base [B, 2, h, w]; "
-            f"got {tuple(source.shape)}, {tuple(weights.shape)}, {tuple(base.shape)}"
+            "windowed_gather expects source [B, C, H, W], weights [B, K*K, h, w] and base "
+            f"[B, 2, h, w]; got {tuple(source.shape)}, {tuple(weights.shape)}, {tuple(base.shape)}"
         )
     batch, taps = weights.shape[:2]
     if math.isqrt(taps) ** 2 != taps:

@@ -17,7 +17,16 @@ from gfla_video.utils.errors import UserError
 
 # Top-level keys beside the arguments of MMEngine's Runner.
 _OWN_KEYS = {
-    *("task", "size", "structure", "driver", "stages", "test_metrics", "protocol", "custom_imports"),
+    *(
+        "task",
+        "size",
+        "structure",
+        "driver",
+        "stages",
+        "test_metrics",
+        "protocol",
+        "custom_imports",
+    ),
     *("model_wrapper_cfg", "sync_bn", "find_unused_parameters", "compile"),
     *("activation_checkpointing", "efficient_conv_bn_eval"),
 }

@@ -1,4 +1,4 @@
-"""Two processes on the CPU: equal gradients, plain checkpoints, resumed by two and by one."""
+"""The smoke config in two processes on the CPU, resumed by two and by one."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def run_two(
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy_training.toy_file(tmp_path_factory.mktemp("config") / "toy.py")
+def config(tmp_path_factory: pytest.TempPathFactory, sample_data: Path) -> Path:
+    return toy_training.smoke_file(tmp_path_factory.mktemp("config") / "smoke.py", sample_data)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_gradients_are_equal_on_both_processes(pair: Path) -> None:
     """Taken before they are zeroed; each process had its own data."""
     one, two = (torch.load(pair / f"stage2_full/gradients_{rank}.pt") for rank in (0, 1))
     for name in ("generator", "discriminator"):
-        assert len(one[name]) == 6
+        assert len(one[name]) == 4
         for ours, theirs in zip(one[name], two[name], strict=True):
             assert torch.equal(ours, theirs), name
             assert ours.abs().sum() > 0
@@ -64,18 +64,18 @@ def test_gradients_are_equal_on_both_processes(pair: Path) -> None:
 
 @pytest.mark.slow
 def test_checkpoints_of_two_processes_are_plain(pair: Path) -> None:
-    last = read_checkpoint(pair / "stage2_full" / "iter_6.pth")
+    last = read_checkpoint(pair / "stage2_full" / "iter_4.pth")
     assert not any(".module." in name for name in last["state_dict"])
-    assert (last["meta"]["samples"], len(last["rng"])) == (24, 2)
+    assert (last["meta"]["samples"], len(last["rng"])) == (16, 2)
 
 
 @pytest.mark.slow
 def test_a_killed_pair_resumes_as_two_and_as_one(
     config: Path, pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = run_two(config, tmp_path / "two", TOY_KILL="2:5")
+    done = run_two(config, tmp_path / "two", TOY_KILL="2:3")
     assert done.returncode != 0
-    assert last_checkpoint(tmp_path / "two" / "stage2_full").name == "iter_4.pth"
+    assert last_checkpoint(tmp_path / "two" / "stage2_full").name == "iter_2.pth"
     shutil.copytree(tmp_path / "two", tmp_path / "one")
 
     done = run_two(config, tmp_path / "two", "--resume")
@@ -85,9 +85,9 @@ def test_a_killed_pair_resumes_as_two_and_as_one(
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
 
     train(config, tmp_path / "one", resume=True, device="cpu")
-    assert "had 2 process(es), now 1: it goes on at sample 16" in capsys.readouterr().out
+    assert "had 2 process(es), now 1: it goes on at sample 8" in capsys.readouterr().out
     meta = read_checkpoint(tmp_path / "one" / "model.pth")["meta"]
-    assert (meta["iter"], meta["samples"]) == (6, 20)  # 4 iterations of 4, then 2 of 2
+    assert (meta["iter"], meta["samples"]) == (4, 12)  # 2 iterations of 4, then 2 of 2
 
 
 def test_one_process_of_several_needs_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,10 +43,16 @@ def test_accumulation_goes_on_where_a_run_stopped() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"generator": ADAM, "discriminator": ADAM, "critic": ADAM}, "optim_wrapper.critic.*no child"),
+        (
+            {"generator": ADAM, "discriminator": ADAM, "critic": ADAM},
+            "optim_wrapper.critic.*no child",
+        ),
         ({"generator": ADAM, "discriminator": ADAM, "features": ADAM}, "no trainable parameter"),
         ({"generator": ADAM}, "discriminator of TwoNetworks would never be trained"),
-        ({"generator": ADAM, "discriminator": {}}, "optim_wrapper.discriminator: has no 'optimizer'"),
+        (
+            {"generator": ADAM, "discriminator": {}},
+            "optim_wrapper.discriminator: has no 'optimizer'",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(config: dict, message: str) -> None:

@@ -12,6 +12,7 @@ from gfla_video.engine.checkpoint import last_checkpoint, read_checkpoint, write
 from gfla_video.engine.runner import StageRunner, run_stage
 from gfla_video.utils.errors import UserError
 
+
 def test_checkpoints_are_plain_and_complete(toy_run: Path) -> None:
     paths = [path for path in toy_run.rglob("*.pth") if not path.name.startswith(".")]
     assert len(paths) == 5

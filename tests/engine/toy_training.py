@@ -1,6 +1,6 @@
 """A tiny two-stage training: what the engine's tests train instead of the real networks.
 
-Found by tests (and the processes they start) through ``custom_imports``; this folder is on the path.
+Found by tests and the processes they start through ``custom_imports``; this folder is on the path.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ class ToyTransferModel(BaseModel):
             loss_d = real_loss + self.discriminator(fake.detach()).square().mean()
         optim_wrapper["discriminator"].update_params(loss_d)
         self.discriminator.requires_grad_(False)
-        loss_g = (fake - data["noise"]).abs().mean() + (1 - self.discriminator(fake)).square().mean()
+        loss_g = (fake - data["noise"]).abs().mean() + (
+            1 - self.discriminator(fake)
+        ).square().mean()
         self.discriminator.requires_grad_(True)
         optim_wrapper["generator"].update_params(loss_g)
         return {"loss_d": loss_d.detach(), "loss_g": loss_g.detach()}
@@ -223,3 +225,22 @@ def toy_stages(folder: Path, **changes: Any) -> list[Stage]:
     """The toy's stages, ready to run in ``folder``."""
     whole = load_config(Config(toy_config(**changes), format_python_code=False))
     return expand_stages(whole, folder)
+
+
+SMOKE = Path(__file__).resolve().parents[2] / "configs" / "_smoke" / "pose.py"
+
+
+def smoke_file(path: Path, data: Path) -> Path:
+    """The pose task's smoke config over ``data``: 4 iterations each, checkpoints after 2 and 4."""
+    stages = Config.fromfile(SMOKE, format_python_code=False).to_dict()["stages"]
+    for stage in stages:
+        stage["train_cfg"] = {"max_iters": 4}
+    path.write_text(
+        f"_base_ = {str(SMOKE)!r}\n"
+        'custom_imports = {"imports": ["toy_training"], "allow_failed_imports": False}\n'
+        'custom_hooks = [{"type": "KillHook"}, {"type": "GradientHook"}]\n'
+        'default_hooks = {"checkpoint": {"interval": 2}}\n'
+        f'train_dataloader = {{"dataset": {{"data_root": {str(data)!r}}}}}\n'
+        f"stages = {stages!r}\n"
+    )
+    return path

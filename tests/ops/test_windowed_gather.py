@@ -32,7 +32,7 @@ def case(window: int = 3, dtype: torch.dtype = torch.float64) -> tuple[torch.Ten
 
 
 def test_worked_by_hand() -> None:
-    """2 x 2 picture [[1, 2], [3, 4]], window 2 from (0, 0) and from (1, 1), where it clamps to 4."""
+    """Picture [[1, 2], [3, 4]], window 2 from (0, 0) and from (1, 1), where it clamps to 4."""
     source = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
     weights = torch.tensor([0.1, 0.2, 0.3, 0.4]).view(1, 4, 1, 1).expand(1, 4, 1, 2)
     base = torch.tensor([[[[0, 1]], [[0, 1]]]], dtype=torch.int32)
@@ -88,6 +88,6 @@ def test_base_survives_any_flow() -> None:
         (lambda s, w, b: (s[0], w, b), "expects source"),
     ],
 )
-def test_wrong_arguments_are_said(change, words: str) -> None:  # noqa: ANN001
+def test_wrong_arguments_are_said(change, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         windowed_gather(*change(*case()))

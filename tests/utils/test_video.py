@@ -43,7 +43,8 @@ def test_pictures_come_back_in_order(tmp_path: Path) -> None:
     assert (reader.fps, reader.size, reader.info.frames) == (25, (48, 64), 12)
     for _ in range(2):  # a second pass starts again
         got = list(reader)
-        assert len(got) == 12 and (reader.repeated, reader.dropped) == (0, 0)
+        assert len(got) == 12
+        assert (reader.repeated, reader.dropped) == (0, 0)
         for expected, picture in zip(frames(12), got, strict=True):
             assert np.abs(picture.astype(int) - expected).max() <= 4
 
@@ -59,11 +60,15 @@ def test_odd_sizes_are_padded_and_said(tmp_path: Path) -> None:
 def test_interruption_keeps_old_result_and_playable_partial(tmp_path: Path, error) -> None:
     write(tmp_path / "a.mp4", 3)
     before = (tmp_path / "a.mp4").read_bytes()
-    with pytest.raises(error), VideoWriter(tmp_path / "a.mp4", Fraction(25), (48, 64)) as writer:
-        for index, frame in enumerate(frames(12)):
-            if index == 7:
-                raise error
-            writer.write(frame)
+
+    def stop_after_seven() -> None:
+        with VideoWriter(tmp_path / "a.mp4", Fraction(25), (48, 64)) as writer:
+            for frame in frames(7):
+                writer.write(frame)
+            raise error
+
+    with pytest.raises(error):
+        stop_after_seven()
     assert (tmp_path / "a.mp4").read_bytes() == before
     assert len(list(read_video(tmp_path / "a.partial.mp4"))) == 7
 
@@ -112,6 +117,8 @@ def test_variable_rate_is_put_on_the_grid(tmp_path: Path) -> None:
     reader = read_video(path)
     got = [int(picture[0, 0, 0]) for picture in reader]
     if reader.fps == 25:  # the guess of FFmpeg; what follows holds for it alone
-        assert len(got) == 10 and reader.repeated == 2
-        assert abs(got[3] - got[2]) <= 3 and abs(got[4] - got[2]) <= 3
+        assert len(got) == 10
+        assert reader.repeated == 2
+        assert abs(got[3] - got[2]) <= 3
+        assert abs(got[4] - got[2]) <= 3
     assert abs(len(got) / reader.fps - Fraction(10, 25)) <= Fraction(1, 25)

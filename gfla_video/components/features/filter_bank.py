@@ -1,4 +1,4 @@
-"""Features that need no weights: fixed filters, for the demo, the tests and machines without a net."""
+"""Features that need no weights: fixed filters, for the demo and the tests."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FilterBankFeatures(FeatureExtractor):
         self.register_buffer("bank", _filters(), persistent=False)
 
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Feature maps by layer name: ``bank<L>`` [B, 21, H/2^L, W/2^L], ``match<L>`` [B, D, ...]."""
+        """Maps by name: ``bank<L>`` [B, 21, H/2^L, W/2^L], ``match<L>`` [B, D, H/2^L, W/2^L]."""
         wanted = set(layers)
         deepest = max((int(name[-1]) + name.startswith("match") for name in wanted), default=0)
         pyramid = [images]
@@ -87,7 +87,7 @@ class FilterBankFeatures(FeatureExtractor):
 
 
 def _filters() -> Tensor:
-    """Binomial smoothing, x and y derivative, Laplacian, for each of three channels: [12, 1, 3, 3]."""
+    """Binomial smoothing, x and y derivative, Laplacian, for each channel: [12, 1, 3, 3]."""
     smooth = torch.tensor([1.0, 2.0, 1.0])
     slope = torch.tensor([-1.0, 0.0, 1.0])
     plain = torch.outer(smooth, smooth) / 16

@@ -62,6 +62,7 @@ def _network(weights: str | None) -> nn.Module:
         return timm.create_model(weights, pretrained=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"VGG19Features: the weights {weights!r} could not be fetched ({type(error).__name__}); "
-            "download torchvision's vgg19 file elsewhere and set weights='vgg19-dcbb9e9d.pth'"
+            f"VGG19Features: the weights {weights!r} could not be fetched "
+            f"({type(error).__name__}); download torchvision's vgg19 file elsewhere and set "
+            "weights='vgg19-dcbb9e9d.pth'"
         ) from error

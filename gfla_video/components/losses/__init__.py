@@ -3,6 +3,8 @@
 from gfla_video.components.losses.adversarial import AdversarialLoss
 from gfla_video.components.losses.correctness import SamplingCorrectnessLoss
 from gfla_video.components.losses.inputs import LossInputs
+from gfla_video.components.losses.landmarks import LandmarkFlowLoss
+from gfla_video.components.losses.masks import MaskCorrectnessLoss
 from gfla_video.components.losses.perceptual import PerceptualLoss, StyleLoss
 from gfla_video.components.losses.reconstruction import ReconstructionLoss
 from gfla_video.components.losses.regularization import AffineRegularizationLoss
@@ -10,7 +12,9 @@ from gfla_video.components.losses.regularization import AffineRegularizationLoss
 __all__ = [
     "AdversarialLoss",
     "AffineRegularizationLoss",
+    "LandmarkFlowLoss",
     "LossInputs",
+    "MaskCorrectnessLoss",
     "PerceptualLoss",
     "ReconstructionLoss",
     "SamplingCorrectnessLoss",

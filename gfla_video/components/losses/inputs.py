@@ -17,6 +17,8 @@ class LossInputs:
     Attributes:
         target: true target picture ``[B, 3, H, W]`` in [-1, 1].
         sources: R source pictures ``[B, 3, H, W]``.
+        source_structures: R structures ``[B, C, H, W]``.
+        target_structure: ``[B, C, H, W]``.
         flows: ``[r][scale]`` of ``[B, 2, h, w]``, coarse to fine.
         masks: ``[r][scale]`` of ``[B, 1, h, w]``.
         levels: level of each scale (resolution 1 / 2^level), coarse to fine.
@@ -29,6 +31,8 @@ class LossInputs:
 
     target: Tensor
     sources: Sequence[Tensor]
+    source_structures: Sequence[Tensor]
+    target_structure: Tensor
     flows: Sequence[Sequence[Tensor]]
     masks: Sequence[Sequence[Tensor]]
     levels: Sequence[int]

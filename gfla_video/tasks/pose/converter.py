@@ -45,8 +45,8 @@ class PoseConverter:
         if "block0" in parts and "conv" in parts:
             return {"discriminator": convert_discriminator(state)}
         raise UserError(
-            f"no pose network has the parts {', '.join(sorted(parts)[:6])}; a generator has source, "
-            "target and flow_net"
+            f"no pose network has the parts {', '.join(sorted(parts)[:6])}; a generator has "
+            "source, target and flow_net"
         )
 
     def meta(self, networks: dict[str, Converted]) -> dict[str, Any]:
@@ -74,6 +74,6 @@ class PoseConverter:
         for part in parts.values():
             for reason, names in part.dropped.items():
                 dropped.setdefault(reason, []).extend(names)
-        config = {"type": "TransferGenerator", **{name: part.config for name, part in parts.items()}}
+        config = {"type": "TransferGenerator"} | {name: part.config for name, part in parts.items()}
         ours = {f"{name}.{k}": v for name, part in parts.items() for k, v in part.state.items()}
         return Converted(config, ours, dropped)

@@ -236,8 +236,8 @@ class PoseDriver:
             frame, why = self.annotation_size, "the config's annotation_size"
         else:
             frame, why = source.fit.origin, "the source picture's size, as the file says none"
-            taken = f"joints taken to be in a frame of {frame[1]}x{frame[0]}"
-            report.append(f"{sequence.path.name}: {taken} ({why})")
+            taken = f"taken to be in a frame of {frame[1]}x{frame[0]} (width x height)"
+            report.append(f"joints of {sequence.path.name} {taken}, {why}")
         body = sequence.joints if joints is None else joints
         points = body[visible(body), :2]
         limit = 1.0 if is_csv else _BEYOND

@@ -42,6 +42,8 @@ def inputs(arrays: dict, **changes: object) -> LossInputs:
     values: dict = {
         "target": picture,
         "sources": [picture],
+        "source_structures": [],
+        "target_structure": picture,
         "flows": [[load(arrays, "flow3").requires_grad_(), load(arrays, "flow2").requires_grad_()]],
         "masks": [[]],
         "levels": (3, 2),

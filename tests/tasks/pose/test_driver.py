@@ -23,7 +23,7 @@ def body(x: float = 0.0, scale: float = 1.0) -> np.ndarray:
         *([-5, 24], [-5, 42], [-5, 60], [5, 24], [5, 42], [5, 60]),
         *([-2, -13], [2, -13], [-5, -11], [5, -11]),
     ]
-    points = (np.array(offsets, dtype=float) + (32 + x, 40)) * scale
+    points = (np.array(offsets, dtype=float) + np.array([32 + x, 40])) * scale
     return np.concatenate([points, np.ones((18, 1))], axis=1)
 
 
@@ -102,7 +102,7 @@ def test_joints_beyond_the_frame_are_an_error(tmp_path: Path, own_pose: str) -> 
 
 
 def test_fit_body_puts_a_foreign_driver_onto_the_source(tmp_path: Path, own_pose: str) -> None:
-    clip = np.stack([body(10 * (i - 1), 7.0) + (300, 0, 0) for i in range(3)])
+    clip = np.stack([body(10 * (i - 1), 7.0) for i in range(3)]) + np.array([300, 0, 0])
     stream = PoseDriver().open(
         drive(tmp_path, keypoints=clip), source(), {"source_structure": own_pose, "fit": "body"}
     )
@@ -154,8 +154,8 @@ def test_no_poses_and_no_pose_of_the_source(tmp_path: Path, own_pose: str) -> No
         PoseDriver().open(own_pose, source(), {})
     with pytest.raises(UserError, match=r"clip\.mp4 is a video; pass --detector-weights"):
         PoseDriver().open("clip.mp4", source(), {"source_structure": own_pose})
+    options = {"detector": "Nope", "detector_weights": ["x"]}
     with pytest.raises(UserError, match="'Nope' is not registered"):
-        options = {"detector": "Nope", "detector_weights": ["x"]}
         PoseDriver().open("clip.mp4", source(), options)
 
 
@@ -171,7 +171,7 @@ class BlobDetector:
         rows, columns = np.nonzero(image[..., 0] > 200)
         if not len(rows):
             return np.zeros((0, 18, 3), np.float32)
-        small = body() + (columns[0] - 32, rows[0] - 40, 0)
+        small = body() + np.array([columns[0] - 32, rows[0] - 40, 0])
         return np.stack([small, body(scale=0.1)]).astype(np.float32)
 
 
@@ -204,10 +204,10 @@ def test_a_video_and_a_photograph_through_a_detector(tmp_path: Path, blob_detect
 def test_a_video_without_people(tmp_path: Path, blob_detector, own_pose: str) -> None:
     with VideoWriter(tmp_path / "v.mp4", Fraction(25), (128, 64)) as writer:
         writer.write(np.zeros((128, 64, 3), np.uint8))
+    options = {**blob_detector, "source_structure": own_pose}
     with pytest.raises(UserError, match="no person was found in any of its 1 frames"):
-        options = {**blob_detector, "source_structure": own_pose}
         PoseDriver().open(str(tmp_path / "v.mp4"), source(), options)
-    with pytest.raises(UserError, match="no joint at all|no person"):
+    with pytest.raises(UserError, match="no joint at all"):
         PoseDriver().open(own_pose, source(), blob_detector)
 
 

@@ -1,0 +1,64 @@
+# Two iterations of each stage on the CPU: every part is used, nothing is learnt. Its data:
+#   python data_prep/make_samples.py --task pose --out work_dirs/smoke/pose --size 64x64 \
+#       --train-people 3 --test-people 2 --views 3
+_base_ = "../pose/sample.py"
+
+size = (64, 64)
+
+_small = dict(base_channels=8, max_channels=16)
+_attentions = [
+    dict(type="LocalAttention", channels=16, kernel_size=3, hidden=16),
+    dict(type="LocalAttention", channels=16, kernel_size=5, hidden=16),
+]
+_data = dict(data_root="work_dirs/smoke/pose", annotation_size=size, size=size)
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=_data)
+test_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=_data)
+
+_flow_estimator = dict(type="FlowEstimator", gain=1.0, **_small)
+_losses = dict(
+    correctness=dict(type="SamplingCorrectnessLoss", weight=5.0),
+    regularization=dict(type="AffineRegularizationLoss", weight=0.01),
+)
+_adam = dict(type="Adam", lr=1e-3, betas=(0.5, 0.999))
+
+stages = [
+    dict(
+        name="flow",
+        model=dict(
+            type="FlowModel",
+            flow_estimator=_flow_estimator,
+            features=dict(type="FilterBankFeatures"),
+            losses=_losses,
+        ),
+        optim_wrapper=dict(type="OptimWrapper", optimizer=_adam),
+        train_cfg=dict(max_iters=2),
+    ),
+    dict(
+        name="full",
+        model=dict(
+            type="TransferModel",
+            generator=dict(
+                type="TransferGenerator",
+                source_encoder=dict(type="PyramidEncoder", **_small),
+                flow_estimator=_flow_estimator,
+                renderer=dict(type="TextureRenderer", attentions=_attentions, **_small),
+                gain=1.0,
+            ),
+            discriminator=dict(type="ResidualDiscriminator", levels=3, **_small),
+            adversarial=dict(type="AdversarialLoss"),
+            features=dict(type="FilterBankFeatures"),
+            losses=dict(
+                _losses,
+                reconstruction=dict(type="ReconstructionLoss", weight=5.0),
+                perceptual=dict(type="PerceptualLoss", weight=0.5),
+                style=dict(type="StyleLoss", weight=50.0),
+            ),
+        ),
+        optim_wrapper=dict(
+            constructor="PerNetworkOptimConstructor",
+            generator=dict(type="OptimWrapper", optimizer=_adam),
+            discriminator=dict(type="OptimWrapper", optimizer=_adam),
+        ),
+        train_cfg=dict(max_iters=2),
+    ),
+]
