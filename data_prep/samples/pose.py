@@ -40,6 +40,7 @@ class Job:
     seed: int
     shade: float
     turn: float
+    framing: float
     out: str
 
 
@@ -55,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--train-pairs", type=_count, metavar="P", help="training pairs (all ordered pairs)")
     add("--train-truth", action="store_true", help="write the exact flow of training pairs, too")
     add("--shade", type=_shade, default=1.0, help="shading from 0 (textures alone) to 2 (1)")
-    add("--turn", type=_turn, default=180.0, help="largest turn of the body, degrees (180)")
+    add("--turn", type=_turn, default=60.0, help="largest turn of the body, degrees (60)")
+    help_framing = "how much place and distance differ between pictures, 0 to 2 (1)"
+    add("--framing", type=_shade, default=1.0, help=help_framing)
 
 
 def make(out: Path, args: argparse.Namespace) -> None:
@@ -78,7 +81,7 @@ def make(out: Path, args: argparse.Namespace) -> None:
             (out / f"{split}_truth").mkdir()
         for number in range(people):
             truths = tuple((a, b) for n, a, b in pairs if n == number and with_truth)
-            options = (args.size, args.seed, args.shade, args.turn, str(out))
+            options = (args.size, args.seed, args.shade, args.turn, args.framing, str(out))
             jobs.append(Job(split, number, views, truths, *options))
     rows: dict[str, list[str]] = {split: [] for split in SPLITS}
     drawn = progress(_run(jobs, args.workers), "people", len(jobs))
@@ -113,13 +116,20 @@ def scenes(job: Job) -> list[tuple[Scene, Backdrop, np.random.Generator]]:
         view = np.random.default_rng([*key, 1 + index])
         kind = str(view.choice(list(VIEWS), p=list(VIEWS.values())))
         pose = random_pose(view, kind, job.turn)
-        shift = (view.normal(0, 0.025) * job.size[1], view.normal(0, 0.006) * job.size[0])
-        scene = make_scene(person, pose, job.size, shift, view.uniform(0.95, 1.03))
+        scene = make_scene(person, pose, job.size, *_framing(job, view))
         tops = np.clip(tint + view.normal(0, 0.012) + view.uniform(0, 0.04), 0, 1)
         bottoms = np.clip(tint - view.uniform(0.02, 0.12), 0, 1)
         top, bottom = (tuple(float(v) for v in c) for c in (tops, bottoms))
         found.append((scene, Backdrop(top, bottom), view))
     return found
+
+
+def _framing(job: Job, rng: np.random.Generator) -> tuple[tuple[float, float], float]:
+    """Where and how large a body stands: shift (x, y) in pixels, zoom."""
+    height, width = job.size
+    x, y = rng.normal(0, 0.02 + 0.08 * job.framing), rng.normal(0, 0.005 + 0.02 * job.framing)
+    zoom = rng.uniform(0.95 - 0.2 * job.framing, 1.02 + 0.06 * job.framing)
+    return (x * width, y * height), zoom
 
 
 def draw_person(job: Job) -> list[str]:

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gfla_video.components.init import init_orthogonal
+
 SLOPE = 0.1  # of every LeakyReLU
 
 
@@ -107,14 +109,34 @@ class ReflectConv(nn.Module):
         return out
 
 
+def spectral_conv(
+    in_channels: int, out_channels: int, size: int, gain: float, stride: int = 1, padding: int = 0
+) -> nn.Module:
+    """A convolution with spectral norm, initialised before its norm is estimated.
+
+    Args:
+        in_channels: c.
+        out_channels: o.
+        size: width of the kernel.
+        gain: of the orthogonal initial weights; it sets how far a step of the optimiser reaches.
+        stride: of the convolution.
+        padding: of the convolution.
+    """
+    conv = nn.Conv2d(in_channels, out_channels, size, stride=stride, padding=padding)
+    init_orthogonal(conv, gain)
+    return spectral_norm(conv)
+
+
 class DiscriminatorBlock(nn.Module):
     """``[B, c, H, W] -> [B, o, H/2, W/2]``: no norm, spectral weights, average-pooled shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, hidden: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, hidden: int, gain: float = 0.02
+    ) -> None:
         super().__init__()
-        self.conv1 = spectral_norm(nn.Conv2d(in_channels, hidden, 3, padding=1))
-        self.conv2 = spectral_norm(nn.Conv2d(hidden, out_channels, 4, stride=2, padding=1))
-        self.shortcut = spectral_norm(nn.Conv2d(in_channels, out_channels, 1))
+        self.conv1 = spectral_conv(in_channels, hidden, 3, gain, padding=1)
+        self.conv2 = spectral_conv(hidden, out_channels, 4, gain, stride=2, padding=1)
+        self.shortcut = spectral_conv(in_channels, out_channels, 1, gain)
         self.act = activation()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
-from gfla_video.components.blocks import DiscriminatorBlock, activation, level_width
-from gfla_video.components.init import init_orthogonal
+from gfla_video.components.blocks import (
+    DiscriminatorBlock,
+    activation,
+    level_width,
+    spectral_conv,
+)
 from gfla_video.registry import MODELS
 
 
@@ -36,12 +39,11 @@ class ResidualDiscriminator(nn.Module):
         widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
         hidden = [base_channels, *widths[:-1]]
         self.blocks = nn.ModuleList(
-            DiscriminatorBlock(c, o, h)
+            DiscriminatorBlock(c, o, h, gain)
             for c, o, h in zip([in_channels, *widths[:-1]], widths, hidden, strict=True)
         )
         self.act = activation()
-        self.to_logit = spectral_norm(nn.Conv2d(widths[-1], 1, 1))
-        init_orthogonal(self, gain)
+        self.to_logit = spectral_conv(widths[-1], 1, 1, gain)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, c, H, W] -> [B, 1, H/2^levels, W/2^levels]`` logits."""

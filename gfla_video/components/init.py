@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import nn
-from torch.nn.utils import parametrize
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
 
@@ -16,8 +15,6 @@ def init_orthogonal(network: nn.Module, gain: float = 0.02) -> None:
     """
     for module in network.modules():
         if isinstance(module, _CONVOLUTIONS):
-            normed = parametrize.is_parametrized(module, "weight")
-            weight = module.parametrizations.weight.original if normed else module.weight
-            nn.init.orthogonal_(weight, gain)
+            nn.init.orthogonal_(module.weight, gain)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -84,7 +84,7 @@ class TransferModel(LossModel):
     def train_step(
         self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
     ) -> dict[str, Tensor]:
-        """One fake, then discriminator (on the detached fake) and generator, in ``update_order``."""
+        """One fake, then discriminator (on the detached fake) and generator by ``update_order``."""
         data = self.data_preprocessor(data, True)
         inputs, targets = data["inputs"], data["targets"]
         logs: dict[str, Tensor] = {}

@@ -4,7 +4,7 @@ from gfla_video.components.losses.adversarial import AdversarialLoss
 from gfla_video.components.losses.correctness import SamplingCorrectnessLoss
 from gfla_video.components.losses.inputs import LossInputs
 from gfla_video.components.losses.landmarks import LandmarkFlowLoss
-from gfla_video.components.losses.masks import MaskCorrectnessLoss
+from gfla_video.components.losses.masks import MaskVisibilityLoss
 from gfla_video.components.losses.perceptual import PerceptualLoss, StyleLoss
 from gfla_video.components.losses.reconstruction import ReconstructionLoss
 from gfla_video.components.losses.regularization import AffineRegularizationLoss
@@ -14,7 +14,7 @@ __all__ = [
     "AffineRegularizationLoss",
     "LandmarkFlowLoss",
     "LossInputs",
-    "MaskCorrectnessLoss",
+    "MaskVisibilityLoss",
     "PerceptualLoss",
     "ReconstructionLoss",
     "SamplingCorrectnessLoss",
