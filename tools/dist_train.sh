@@ -20,7 +20,7 @@ export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 # The processes share the processors.
 threads=$(($(nproc) / processes))
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((threads > 0 ? threads : 1))}"
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-10000}"
 
 rendezvous=(--standalone)
 if [ -n "${MASTER_PORT:-}" ] || [ "${NNODES:-1}" -gt 1 ]; then

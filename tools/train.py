@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from gfla_video.utils.cli import run
 
 
 def main() -> None:
     """Parse the arguments and train."""
-    # Read when torch is loaded: threads that spin while they wait make a step a hundred times
-    # slower as soon as something else (a data loader's worker) needs one of few cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from mmengine.config import DictAction
 
     from gfla_video.apis import train

@@ -7,20 +7,20 @@ _widths = dict(base_channels=32, max_channels=128)
 _flow_estimator = dict(type="FlowEstimator", flow_levels=_levels, max_channels=128, gain=1.0)
 _generator = dict(
     type="TransferGenerator",
-    source_encoder=dict(type="PyramidEncoder", **_widths),
+    source_encoder=dict(type="PyramidEncoder", norm="none", **_widths),
     flow_estimator=_flow_estimator,
     renderer=dict(
         type="TextureRenderer",
         attention_levels=_levels,
         attentions=[
-            dict(type="LocalAttention", channels=128, kernel_size=3, hidden=64),
-            dict(type="LocalAttention", channels=64, kernel_size=5, hidden=64),
+            dict(type="LocalAttention", channels=128, kernel_size=3, hidden=64, pooled=False),
+            dict(type="LocalAttention", channels=64, kernel_size=5, hidden=64, pooled=False),
         ],
         **_widths,
     ),
     gain=1.0,
 )
-_discriminator = dict(type="ResidualDiscriminator", levels=3)
+_discriminator = dict(type="ResidualDiscriminator", base_channels=16, max_channels=64, levels=3)
 _small_adversarial = dict(type="AdversarialLoss", mode="lsgan", weight=0.2)
 
 # the flow's losses in both stages; the last two are not the papers' (docs/architecture.md)

@@ -41,10 +41,16 @@ class LocalAttention(nn.Module):
         channels: C of source and target features.
         kernel_size: k.
         hidden: channels of the kernel prediction (released: 128).
+        pooled: divide by k^2 as released, Eq. 9 pools by the mean. The result is then 9 or 25 times
+            smaller than the source's features, which the decoder has to learn to undo; False keeps
+            their size and learns faster.
     """
 
-    def __init__(self, channels: int, kernel_size: int, hidden: int = 128) -> None:
+    def __init__(
+        self, channels: int, kernel_size: int, hidden: int = 128, pooled: bool = True
+    ) -> None:
         super().__init__()
+        self.scale = 1 / kernel_size**2 if pooled else 1.0
         self.channels = channels
         self.kernel_size = kernel_size
         self.before = kernel_size // 2  # r
@@ -68,7 +74,7 @@ class LocalAttention(nn.Module):
         return torch.softmax(self.to_kernel(self.act(query + key)), dim=1)
 
     def forward(self, encoded: EncodedSource, target: Tensor, flow: Tensor) -> Tensor:
-        """The flowed feature (Eq. 9): ``[B, C, H, W]``, average-pooled over the k * k taps.
+        """The flowed feature (Eq. 9): ``[B, C, H, W]``.
 
         Args:
             encoded: of :meth:`encode_source`, ``[B, C, H, W]``.
@@ -76,5 +82,4 @@ class LocalAttention(nn.Module):
             flow: ``[B, 2, H, W]`` in feature pixels.
         """
         kernel = self.predict_kernel(encoded, target, flow)
-        # Eq. 9 pools by the mean, so the convex combination is divided by k^2
-        return local_attention(encoded.values, kernel, flow) / self.kernel_size**2
+        return local_attention(encoded.values, kernel, flow) * self.scale

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from gfla_video.components.init import init_orthogonal
 
 SLOPE = 0.1  # of every LeakyReLU
+NORMS = ("instance", "none")
 
 
 def activation() -> nn.Module:
@@ -19,9 +20,15 @@ def activation() -> nn.Module:
     return nn.LeakyReLU(SLOPE)
 
 
-def norm(channels: int) -> nn.Module:
-    """Instance normalisation with affine parameters and no running statistics."""
-    return nn.InstanceNorm2d(channels, affine=True)
+def norm(channels: int, kind: str = "instance") -> nn.Module:
+    """Instance normalisation with affine parameters and no running statistics, or ``none``.
+
+    Raises:
+        ValueError: another kind.
+    """
+    if kind not in NORMS:
+        raise ValueError(f"norm must be {' or '.join(NORMS)}, got {kind!r}")
+    return nn.Identity() if kind == "none" else nn.InstanceNorm2d(channels, affine=True)
 
 
 def level_width(level: int, base_channels: int, max_channels: int) -> int:
@@ -32,11 +39,11 @@ def level_width(level: int, base_channels: int, max_channels: int) -> int:
 class EncoderBlock(nn.Module):
     """``[B, c, H, W] -> [B, o, H/2, W/2]``: norm, act, conv4 s2, norm, act, conv3."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm_kind: str = "instance") -> None:
         super().__init__()
-        self.norm1 = norm(in_channels)
+        self.norm1 = norm(in_channels, norm_kind)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1)
-        self.norm2 = norm(out_channels)
+        self.norm2 = norm(out_channels, norm_kind)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.act = activation()
 

@@ -17,6 +17,9 @@ class PyramidEncoder(nn.Module):
         base_channels: channels at 1/2.
         max_channels: upper limit; channels double per level up to it.
         levels: number of halvings.
+        norm: ``instance`` (released) or ``none``. Instance norm takes each channel's mean and
+            contrast away, and with them the picture's own colours: the result then has the colours
+            that are usual in the training set. Without it they are kept.
     """
 
     def __init__(
@@ -25,12 +28,13 @@ class PyramidEncoder(nn.Module):
         base_channels: int = 64,
         max_channels: int = 512,
         levels: int = 3,
+        norm: str = "instance",
     ) -> None:
         super().__init__()
         widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
         self.levels = levels
         self.blocks = nn.ModuleList(
-            EncoderBlock(c, o) for c, o in zip([in_channels, *widths], widths, strict=False)
+            EncoderBlock(c, o, norm) for c, o in zip([in_channels, *widths], widths, strict=False)
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import sys
 from collections.abc import Callable
 
@@ -9,6 +11,7 @@ from gfla_video.utils.errors import UserError
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
 
 
 def sentence(error: UserError) -> str:
@@ -23,8 +26,24 @@ def sentence(error: UserError) -> str:
     return text.splitlines()[-1].split(": ", 1)[-1]
 
 
+def prepare_process() -> None:
+    """Settings of the process that make small networks on few cores fast; before torch is loaded.
+
+    Threads that wait spin briefly, not for long (another process may need the core) and not never
+    (waking up costs more than a small layer). On Linux freed memory is kept: giving every
+    activation back to the system and taking it again cost a sixth of a training step.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_MMAP_MAX, 0)
+            mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a tool's ``main``; end with status 2 on a :class:`UserError`, 130 on Ctrl-C."""
+    prepare_process()
     try:
         main()
     except UserError as error:
