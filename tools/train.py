@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Train a config: all its stages in order, or one of them."""
 
 from __future__ import annotations

@@ -34,7 +34,11 @@ _small_adam = dict(type="Adam", lr=4e-4, betas=(0.5, 0.999))
 _small_flow_optim = dict(type="OptimWrapper", optimizer=_small_adam)
 _small_full_optim = dict(
     constructor="PerNetworkOptimConstructor",
-    generator=dict(type="OptimWrapper", optimizer=_small_adam),
+    generator=dict(
+        type="OptimWrapper",
+        optimizer=dict(_small_adam, lr=1e-3),
+        paramwise_cfg=dict(custom_keys=dict(flow_estimator=dict(lr_mult=0.4))),
+    ),
     discriminator=dict(type="OptimWrapper", optimizer=dict(_small_adam, lr=1e-4)),
 )
 _small_loader = dict(_base_._loader, batch_size=8, num_workers=1)

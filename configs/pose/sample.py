@@ -17,7 +17,7 @@ stages = [
         ),
         optim_wrapper=_base_._small_flow_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=1000),
+        train_cfg=dict(max_iters=550),
     ),
     dict(
         name="full",
@@ -36,7 +36,7 @@ stages = [
         ),
         optim_wrapper=_base_._small_full_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=700),
+        train_cfg=dict(max_iters=1000),
     ),
 ]
 

@@ -123,7 +123,7 @@ class Animator:
         Args:
             source: picture of any size and kind.
             driving: what the task's driver reads.
-            out: the ``.mp4`` to write, at the size of the model times the panels.
+            out: the ``.mp4`` to write, at the model's scale in the source's proportions.
             batch_size: frames per run of the network.
             show: panels beside the result: ``source``, ``driving``, ``flow``, ``mask``.
             resize: how the picture comes to the model's size, ``pad`` or ``stretch``; the driver's
@@ -144,7 +144,7 @@ class Animator:
         picture = self._source(Path(source), resize)
         stream = self.driver.open(str(driving), picture, driver_options)
         fitted = picture.fit.image(picture.pixels)
-        frames = self._frames(fitted, stream, batch_size, _Panels(panels, fitted, self.size))
+        frames = self._frames(fitted, stream, batch_size, _Panels(panels, fitted, picture.fit))
         started = time.monotonic()
         writer = _write(out, frames, stream)
         summary: dict[str, Any] = {
@@ -202,14 +202,15 @@ class _Panels:
 
     names: tuple[str, ...]
     source: np.ndarray
-    size: tuple[int, int]
+    fit: FrameFit
     flow_legend: float | None = None
 
     def frames(
         self, output: GeneratorOutput, drawn: Sequence[np.ndarray | None]
     ) -> Iterator[np.ndarray]:
         """One tiled uint8 picture per frame of a batch, flow and mask of the first reference."""
-        flows = to_full_resolution(output.flows[0][-1].float(), self.size).cpu().numpy()
+        size = self.fit.size
+        flows = to_full_resolution(output.flows[0][-1].float(), size).cpu().numpy()
         if self.flow_legend is None:
             self.flow_legend = flow_maximum(flows)
         for index, skeleton in enumerate(drawn):
@@ -223,9 +224,10 @@ class _Panels:
                 elif name == "flow":
                     pictures.append(flow_to_rgb(flows[index], self.flow_legend))
                 elif name == "mask":
-                    pictures.append(mask_picture(output.masks[0][-1][index], self.size))
+                    pictures.append(mask_picture(output.masks[0][-1][index], size))
                 else:
                     pictures.append(tensor_to_uint8(output.image[index]))
+            pictures = [self.fit.undo(picture) for picture in pictures]
             yield pictures[0] if len(pictures) == 1 else tile(pictures, self._captions())
 
     def _captions(self) -> list[str]:

@@ -76,6 +76,24 @@ class FrameFit:
         # border pixels instead of a colour: studio backgrounds simply go on, no edge is invented
         return np.ascontiguousarray(np.pad(image, margins, mode="edge"))
 
+    def undo(self, picture: np.ndarray) -> np.ndarray:
+        """Give a picture of the model's size the origin's proportions back, at the model's scale.
+
+        Padding is cut off; a stretched picture keeps its height and gets the width that belongs to
+        it (uint8 ``[H, W, 3]`` in and out).
+        """
+        if picture.shape[:2] != self.size:
+            raise ValueError(f"expected a picture of {self.size}, got {picture.shape[:2]}")
+        if self.mode == "stretch":
+            width = max(1, round(self.size[0] * self.origin[1] / self.origin[0]))
+            if width == self.size[1]:
+                return picture
+            wanted = (width, self.size[0])
+            resized = Image.fromarray(picture).resize(wanted, Image.Resampling.BILINEAR)
+            return np.asarray(resized)
+        (height, width), (top, left) = self.inner, self.offset
+        return np.ascontiguousarray(picture[top : top + height, left : left + width])
+
     def describe(self) -> str:
         """One clause for the user: what was done to the picture, empty where nothing was."""
         if self.origin == self.size:

@@ -149,7 +149,7 @@ def test_kinds_and_odd_sizes_of_pictures(
 ) -> None:
     files["source"] = str(person(tmp_path / "odd.png", (201, 101), mode))
     summary = animator.animate(out=tmp_path / "o.mp4", **files)
-    assert summary["size"] == list(SIZE)
+    assert summary["size"] == [96, 48]  # the source's proportions, padding cut off
     assert "from 101x201 to 64x96" in summary["summary"]
 
 
@@ -172,6 +172,7 @@ def test_pad_and_stretch(animator: Animator, files: dict[str, str], tmp_path: Pa
     assert "padded from 64x32" in padded["summary"]
     stretched = animator.animate(out=tmp_path / "o.mp4", resize="stretch", **files)
     assert "Source stretched from 192x96 to 64x96" in stretched["summary"]
+    assert padded["size"] == [32, 64] and stretched["size"] == [96, 192]  # undone in the clip
     animator.driver = PoseDriver(resize="stretch")
     assert "stretched" in animator.animate(out=tmp_path / "o.mp4", **files)["summary"]
     with pytest.raises(UserError, match="pad or stretch"):

@@ -40,6 +40,19 @@ def test_pad_keeps_proportions_and_continues_the_border() -> None:
     )
 
 
+def test_undo_gives_the_proportions_back() -> None:
+    picture = np.zeros((40, 80, 3), np.uint8)
+    picture[:, 40:] = 200
+    padded = FrameFit((40, 80), (64, 64), "pad")
+    back = padded.undo(padded.image(picture))
+    assert back.shape == (32, 64, 3)
+    assert back[:, :30].max() == 0 and back[:, 34:].min() == 200
+    stretched = FrameFit((40, 80), (64, 64), "stretch")
+    assert stretched.undo(stretched.image(picture)).shape == (64, 128, 3)
+    with pytest.raises(ValueError, match="expected a picture"):
+        padded.undo(picture)
+
+
 def test_same_size_changes_nothing() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     fit = FrameFit((64, 64), (64, 64))
