@@ -18,7 +18,8 @@ python="${PYTHON:-$root/.venv/bin/python}"
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 
 # The processes share the processors.
-threads=$(($(nproc) / processes))
+cores="$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)" # macOS has no nproc
+threads=$((cores / processes))
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((threads > 0 ? threads : 1))}"
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-10000}"
 

@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gfla_video.apis.config import load_config
-from gfla_video.apis.load import build_network, read_checkpoint
+from gfla_video.apis.device import choose_device
+from gfla_video.apis.load import build_network, check_task, read_checkpoint
 from gfla_video.datasets.images import image_to_tensor, read_image
 from gfla_video.registry import DRIVERS, STRUCTURES
 from gfla_video.structures import GeneratorOutput, to_full_resolution
@@ -66,7 +67,7 @@ class Animator:
     ) -> None:
         content = read_checkpoint(checkpoint)
         settings = _settings(config, cfg_options, content["meta"], checkpoint)
-        generator = build_network(content, "generator", checkpoint, check_device(device))
+        generator = build_network(content, "generator", checkpoint, choose_device(device))
         structure = STRUCTURES.build(dict(settings["structure"]))
         driver = DRIVERS.build(dict(settings["driver"]))
         self._assemble(generator, structure, driver, settings["size"], device)
@@ -99,7 +100,7 @@ class Animator:
                 f"size: {height}x{width} (height x width) can't be animated, both must be "
                 f"multiples of {_MULTIPLE} and at least {_MIN_SIZE}"
             )
-        self.device = check_device(device)
+        self.device = choose_device(device)
         self.generator = generator.eval().to(self.device)
         self.structure = structure
         self.driver = driver
@@ -213,14 +214,14 @@ class _Panels:
         flows = to_full_resolution(output.flows[0][-1].float(), size).cpu().numpy()
         if self.flow_legend is None:
             self.flow_legend = flow_maximum(flows)
-        for index, skeleton in enumerate(drawn):
+        for index, structure in enumerate(drawn):
             pictures = []
             for name in self.names:
                 if name == "source":
                     pictures.append(self.source)
                 elif name == "driving":
-                    assert skeleton is not None
-                    pictures.append(skeleton)
+                    assert structure is not None
+                    pictures.append(structure)
                 elif name == "flow":
                     pictures.append(flow_to_rgb(flows[index], self.flow_legend))
                 elif name == "mask":
@@ -265,21 +266,6 @@ def add_driver_arguments(
     _driver_class(settings.get("driver"), str(config)).add_arguments(parser)
 
 
-def check_device(device: str | torch.device) -> torch.device:
-    """The device, proved to be there.
-
-    Raises:
-        UserError: torch does not know it or cannot use it here.
-    """
-    try:
-        found = torch.device(device)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {device}: cannot be used here ({reason}), try cpu") from error
-    return found
-
-
 def _driver_class(cfg: Mapping[str, Any] | None, where: str) -> type[Driver]:
     name = cfg.get("type") if cfg else None
     found = DRIVERS.get(name) if isinstance(name, str) else name
@@ -305,12 +291,7 @@ def _settings(
         settings = load_config(config, cfg_options)
         name = config.filename if isinstance(config, Config) else config
         where = f"{name}: the config"
-        task, own = meta.get("task"), settings.get("task")
-        if task and own and task != own:
-            raise UserError(
-                f"{checkpoint}: is a checkpoint of the task {task}, but {name} is for {own}; "
-                "pass the config that it was trained with"
-            )
+        check_task(meta, settings, checkpoint)
     for key in ("size", "structure", "driver"):
         if settings.get(key) is None:
             raise UserError(f"{where} says no {key}, pass a config that does")

@@ -17,9 +17,9 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from gfla_video.apis.animate import check_device
 from gfla_video.apis.config import load_config
-from gfla_video.apis.load import build_network, read_checkpoint
+from gfla_video.apis.device import choose_device
+from gfla_video.apis.load import build_network, check_task, read_checkpoint
 from gfla_video.apis.predictors import (
     Batch,
     Prediction,
@@ -35,6 +35,7 @@ from gfla_video.registry import DATASETS, METRICS
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import atomic_path, ensure_writable_folder, write_json
 from gfla_video.utils.progress import progress
+from gfla_video.utils.workers import plain_worker_errors
 from gfla_video.visualization import tensor_to_uint8
 
 BASELINES = ("copy_source", "mean_of_targets", "zero_flow")
@@ -81,14 +82,14 @@ def evaluate(
     start = time.monotonic()
     for file in filter(None, (out, preview)):
         ensure_writable_folder(Path(file).parent)
+    observer = _image_writer(ensure_writable_folder(images_out)) if images_out else None
     cfg = expand_stages(load_config(config, cfg_options), "")[-1].config
     content = read_checkpoint(checkpoint)
-    _check_fits(cfg, content["meta"], checkpoint)
-    chosen = check_device(device or _best_device())
+    check_task(content["meta"], cfg, checkpoint)
+    chosen = choose_device(device)
     loader = _test_loader(cfg, batch_size)
     model = network_predictor(_network(content, checkpoint, chosen), chosen)
     predictors = {"model": model, **_baseline_predictors(cfg, baselines)}
-    observer = _image_writer(ensure_writable_folder(images_out)) if images_out else None
     results = evaluate_predictors(predictors, loader, cfg.get("test_metrics", []), observer)
     report = {
         **_origin(cfg, content["meta"], Path(checkpoint)),
@@ -128,14 +129,15 @@ def evaluate_predictors(
         name: [METRICS.build(dict(metric)) for metric in metrics] for name in predictors
     }
     first = next(iter(predictors))
-    for batch in progress(dataloader, "evaluating"):
-        for name, predict in predictors.items():
-            made = predict(batch)
-            if observer is not None and name == first:
-                observer(batch, made)
-            tables[name] = [metric for metric in tables[name] if _served(metric, made)]
-            for metric in tables[name]:
-                metric.process(batch, made)
+    with plain_worker_errors():
+        for batch in progress(dataloader, "evaluating"):
+            for name, predict in predictors.items():
+                made = predict(batch)
+                if observer is not None and name == first:
+                    observer(batch, made)
+                tables[name] = [metric for metric in tables[name] if _served(metric, made)]
+                for metric in tables[name]:
+                    metric.process(batch, made)
     size = len(dataloader.dataset)  # type: ignore[arg-type]
     return {
         name: {
@@ -166,14 +168,6 @@ def _served(metric: BaseMetric, predictions: list[Prediction]) -> bool:
     return all(key in prediction for prediction in predictions for key in needed)
 
 
-def _check_fits(cfg: Config, meta: Mapping[str, Any], checkpoint: str | Path) -> None:
-    if cfg.get("task") != meta.get("task"):
-        raise UserError(
-            f"{checkpoint}: is of the task '{meta.get('task')}', the config {cfg.filename} of "
-            f"'{cfg.get('task')}'; pass the config that it was trained with"
-        )
-
-
 def _origin(cfg: Config, meta: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
     """Where the numbers come from: config, checkpoint, metrics' settings, versions."""
     return {
@@ -191,20 +185,16 @@ def _origin(cfg: Config, meta: Mapping[str, Any], checkpoint: Path) -> dict[str,
 
 def _network(content: dict[str, Any], checkpoint: str | Path, device: torch.device) -> nn.Module:
     """The generator, or the flow estimator of a checkpoint of the flow stage."""
-    meta, name = content["meta"], "generator"
-    if not meta.get(name) and "flow_estimator" in (meta.get("model") or {}):
-        name = "flow_estimator"
-        content = {**content, "meta": {**meta, name: meta["model"][name]}}
+    meta = content["meta"]
+    flow_only = not meta.get("generator") and meta.get("flow_estimator")
+    name = "flow_estimator" if flow_only else "generator"
     return build_network(content, name, checkpoint, device)
-
-
-def _best_device() -> str:
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    return "cpu" if accelerator is None else accelerator.type
 
 
 def _test_loader(cfg: Config, batch_size: int | None) -> DataLoader[Any]:
     """Every test sample once, in order; the config says data set, batch size and workers."""
+    if batch_size is not None and batch_size < 1:
+        raise UserError(f"--batch-size: at least 1, not {batch_size}")
     settings = cfg.get("test_dataloader")
     if not settings:
         raise UserError(f"{cfg.filename}: has no test_dataloader, so there is nothing to test on")

@@ -7,28 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from torch import nn
 
+from gfla_video.engine.checkpoint import read_checkpoint
 from gfla_video.registry import MODELS
 from gfla_video.utils.errors import UserError
-from gfla_video.utils.weights import load_strict, read_torch_file
+from gfla_video.utils.weights import load_strict
 
 
-def read_checkpoint(path: Path | str) -> dict[str, Any]:
-    """``{"meta": ..., "state_dict": ...}`` of a file made by training or by the converter.
+def check_task(meta: Mapping[str, Any], config: Config, origin: Path | str) -> None:
+    """Refuse a checkpoint of another task; one of the two that names no task fits any.
 
-    Only plain data is read (``weights_only=True``).
+    Args:
+        meta: the checkpoint's.
+        config: what it is to be used with.
+        origin: the checkpoint's file, for the message.
 
     Raises:
-        UserError: no such file, or not a checkpoint of this program.
+        UserError: both name a task, and not the same.
     """
-    content = read_torch_file(path)
-    if not isinstance(content, Mapping) or not {"meta", "state_dict"} <= set(content):
+    task, wanted = meta.get("task"), config.get("task")
+    if task and wanted and task != wanted:
+        name = config.filename or "the config"
         raise UserError(
-            f"{path}: not a checkpoint of gfla_video (no meta and state_dict); "
-            "convert a released one with tools/convert_checkpoint.py"
+            f"{origin}: is a checkpoint of the task {task}, but {name} is for {wanted}; "
+            "pass the config that it was trained with"
         )
-    return dict(content)
 
 
 def build_network(

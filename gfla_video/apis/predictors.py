@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.progress import progress
+from gfla_video.utils.workers import plain_worker_errors
 
 Batch = dict[str, Any]
 Prediction = dict[str, Any]
@@ -65,9 +66,10 @@ def mean_of_targets(dataset: Dataset[Any], limit: int = 1000, workers: int = 0) 
     chosen = Subset(dataset, [index * size // count for index in range(count)])
     loader = DataLoader(chosen, batch_size=1, num_workers=workers, collate_fn=default_collate)
     total: Tensor | None = None
-    for batch in progress(loader, "mean of training targets"):
-        image = batch["targets"]["image"][0].double()
-        total = image if total is None else total + image
+    with plain_worker_errors():
+        for batch in progress(loader, "mean of training targets"):
+            image = batch["targets"]["image"][0].double()
+            total = image if total is None else total + image
     assert total is not None  # count is at least 1
     mean = (total / count).float()
 

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from gfla_video.apis.config import load_config
+from gfla_video.apis.device import choose_device
 from gfla_video.engine.checkpoint import last_checkpoint, read_checkpoint, write_checkpoint
 from gfla_video.engine.distributed import end_processes, start_processes
 from gfla_video.engine.runner import run_stage
@@ -22,6 +23,7 @@ from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import atomic_path, ensure_writable_folder
 
 FINAL = "model.pth"
+DEVICES = ("cpu", "cuda")
 _RUN_STATE = ("optimizer", "param_schedulers", "message_hub", "rng")
 
 
@@ -69,9 +71,13 @@ def train(
     Raises:
         UserError: anything in the config, the folder or the checkpoints that does not fit.
     """
-    chosen = _choose_device(device)
+    chosen = choose_device(device, DEVICES)
+    # MMEngine fixes its device when it is imported and offers no other way to change it.
+    mmengine_device.DEVICE = chosen.type
     whole = load_config(config, cfg_options)
     if seed is not None:
+        if not 0 <= seed < 2**32:
+            raise UserError(f"--seed {seed}: must be 0 or more and less than 2**32")
         whole.merge_from_dict({"randomness.seed": seed})
     whole.launcher = launcher
     folder = ensure_writable_folder(work_dir or whole.get("work_dir") or _default_folder(whole))
@@ -193,17 +199,6 @@ def _default_folder(config: Config) -> Path:
         raise UserError("work_dir: a config that is no file needs one")
     path = Path(config.filename)
     return Path("work_dirs") / f"{path.parent.name}_{path.stem}"
-
-
-def _choose_device(name: str | None) -> torch.device:
-    if name not in (None, "cpu", "cuda"):
-        raise UserError(f"--device {name}: choose cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch sees no GPU here, pass --device cpu")
-    device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    # MMEngine fixes its device when it is imported and offers no other way to change it.
-    mmengine_device.DEVICE = device.type
-    return device
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from torch import nn
 from gfla_video.engine.optim import unwrapped
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import atomic_path
-from gfla_video.utils.weights import read_torch_file
+from gfla_video.utils.weights import copy_strict, read_torch_file
 
 POINTER = "last_checkpoint"
 HISTORY = 2000
-_SHOWN = 4
+ADVICE = "use the config it was trained with"
 # Set anew by every run, so that a resumed one would only show what is no longer true.
 _RUN_INFO = {"cfg", "experiment_name", "mmengine_version", "seed", "max_iters", "max_epochs", "eta"}
 
@@ -51,10 +51,11 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         UserError: not there, damaged, or not a checkpoint of this package.
     """
     content = read_torch_file(path)
-    if not isinstance(content, dict) or not {"state_dict", "meta"} <= content.keys():
+    parts = ("state_dict", "meta")
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), dict) for k in parts):
         raise UserError(
-            f"{path}: holds no 'state_dict' and 'meta'; convert weights of other programs with "
-            "tools/convert_checkpoint.py"
+            f"{path}: is no checkpoint of gfla_video (it holds no 'state_dict' and 'meta'); "
+            "convert weights of other programs with tools/convert_checkpoint.py"
         )
     return content
 
@@ -101,50 +102,12 @@ def plain_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def load_strict(model: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
-    """Copy ``state`` into ``model``; every name and every shape must fit.
+    """Copy ``state`` into ``model``, wrapped or not; every name and every shape must fit.
 
     Raises:
         UserError: names are missing, too many, or shapes differ.
     """
-    own = plain_state(model)
-    missing, surplus = own.keys() - state.keys(), state.keys() - own.keys()
-    if missing or surplus:
-        parts = []
-        if missing:
-            parts.append(f"lacks {shown(missing)}")
-        if surplus:
-            parts.append(f"has {shown(surplus)} which the model does not know")
-        raise UserError(
-            f"{source}: does not fit {type(unwrapped(model)).__name__}, it {' and '.join(parts)}; "
-            "use the config it was trained with"
-        )
-    copy_tensors(own, state, source)
-
-
-def copy_tensors(
-    own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], source: str
-) -> None:
-    """Copy the tensors of ``state`` into those of ``own`` that have the same names.
-
-    Raises:
-        UserError: a shape differs.
-    """
-    for name, tensor in state.items():
-        if own[name].shape != tensor.shape:
-            raise UserError(
-                f"{source}: '{name}' is {_shape(tensor)}, the model needs {_shape(own[name])}; "
-                "use the config it was trained with"
-            )
-    with torch.no_grad():
-        for name, tensor in state.items():
-            own[name].copy_(tensor)
-
-
-def shown(names: Iterable[str]) -> str:
-    """A few of ``names`` and how many more there are, for a message."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
-    return ", ".join(f"'{name}'" for name in ordered[:_SHOWN]) + more
+    copy_strict(plain_state(model), state, type(unwrapped(model)).__name__, source, ADVICE)
 
 
 def to_plain(value: Any, where: str) -> Any:
@@ -203,7 +166,3 @@ def unpack_messages(packed: dict[str, Any]) -> dict[str, Any]:
 
 def _key(key: Any) -> Any:
     return key if isinstance(key, (str, int, float, bool)) else str(key)
-
-
-def _shape(tensor: torch.Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a number"

@@ -96,7 +96,12 @@ class StageRunner(Runner):
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
         """Build the model; our registry builds nested dicts first, MMEngine's does not."""
-        return model if isinstance(model, nn.Module) else MODELS.build(model)
+        if isinstance(model, nn.Module):
+            return model
+        try:
+            return MODELS.build(model)
+        except ValueError as error:  # how constructors refuse a value
+            raise UserError(f"{self.stage.title}: the model cannot be built: {error}") from error
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Move the model to the chosen device, and wrap its networks for several processes."""

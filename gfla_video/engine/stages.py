@@ -12,9 +12,10 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from gfla_video.engine.checkpoint import copy_tensors, plain_state, shown
+from gfla_video.engine.checkpoint import ADVICE, plain_state
 from gfla_video.engine.optim import unwrapped
 from gfla_video.utils.errors import UserError
+from gfla_video.utils.weights import copy_tensors, shown
 
 # Under every config; what a config says goes before it.
 DEFAULTS: dict[str, Any] = {
@@ -168,7 +169,7 @@ def carry_over(model: nn.Module, state: Mapping[str, torch.Tensor], source: str)
                 f"{source}: {shown(surplus)} does not fit {type(unwrapped(model)).__name__}, "
                 "which has no such tensor; make the networks of the two stages alike"
             )
-        copy_tensors(own, part, source)
+        copy_tensors(own, part, source, ADVICE)
         loaded |= part.keys()
         lines.append(f"{place}: weights of '{child}' from {source}")
     fresh = list(_whole_modules(own.keys() - loaded, own.keys()))

@@ -132,11 +132,12 @@ class TransferModel(LossModel):
 def _frozen(network: nn.Module) -> Iterator[None]:
     """Use a network without gradients for its weights, and without waiting for other processes."""
     silent = network.no_sync() if hasattr(network, "no_sync") else nullcontext()
-    for parameter in network.parameters():
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trained:
         parameter.requires_grad_(False)
     try:
         with silent:
             yield
     finally:
-        for parameter in network.parameters():
+        for parameter in trained:
             parameter.requires_grad_(True)

@@ -1,6 +1,6 @@
 """What the animation asks of a task: a driver that opens a stream of annotations.
 
-An annotation is whatever the task's structure encodes (18 joints for people). The animation hands
+An annotation is whatever the task's structure encodes (points, angles, edges). The animation hands
 it on and never looks inside.
 """
 

@@ -1,4 +1,4 @@
-"""How a picture of any size is brought to the size of a model, its joints alike.
+"""How a picture of any size is brought to the size of a model, its points alike.
 
 Convention: sizes are (H, W); points are (x, y) in pixels of their picture, which reaches
 from 0 to W and from 0 to H, so that a resize scales them by W'/W and H'/H.
@@ -52,7 +52,7 @@ class FrameFit:
         return (self.size[0] - self.inner[0]) // 2, (self.size[1] - self.inner[1]) // 2
 
     def points(self, points: np.ndarray) -> np.ndarray:
-        """Map joints ``[..., >=2]`` into the model's frame; columns after x, y are kept."""
+        """Map points ``[..., >=2]`` into the model's frame; columns after x, y are kept."""
         mapped = np.array(points, dtype=np.float32)
         for column, axis in ((0, 1), (1, 0)):
             scale = self.inner[axis] / self.origin[axis]

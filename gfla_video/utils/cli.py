@@ -14,18 +14,6 @@ EXIT_INTERRUPTED = 130
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
 
 
-def sentence(error: UserError) -> str:
-    """The sentence of an error, also of one that a data-loader process passed on.
-
-    PyTorch raises such an error again with the whole traceback as its text; the last line of that
-    holds the sentence behind the exception's name.
-    """
-    text = str(error).strip()
-    if "Original Traceback" not in text:
-        return text
-    return text.splitlines()[-1].split(": ", 1)[-1]
-
-
 def prepare_process() -> None:
     """Settings of the process that make small networks on few cores fast; before torch is loaded.
 
@@ -47,7 +35,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -54,6 +54,11 @@ _IMPLIED = {
 }
 # Keys that a builder takes away before it calls the class.
 _EXTRA = {"param_scheduler": {"convert_to_iter_based"}, "custom_hooks": {"priority"}}
+# What MMEngine's builders pass to a constructor beside the config.
+_PASSED = {
+    *("params", "optimizer", "optim_wrapper", "runner", "dataloader", "evaluator", "module"),
+    *("model", "dataset", "save_dir", "cfg", "optim_wrapper_cfg", "model_wrapper"),
+}
 _LISTED = 12
 
 
@@ -66,7 +71,7 @@ class _WrongKeyError(Exception):
 
 
 def check_config(config: Mapping[str, Any], override: Mapping[str, Any] | None = None) -> None:
-    """Walk a config and find keys that nothing would take.
+    """Walk a config and find keys that nothing would take, and arguments that nothing gives.
 
     Every dict with a ``type`` is bound to the signature of that class (through ``**kwargs`` to its
     parents); top-level keys, data loaders, loops and optimisers are checked against what reads
@@ -78,8 +83,8 @@ def check_config(config: Mapping[str, Any], override: Mapping[str, Any] | None =
             named by its place there.
 
     Raises:
-        UserError: the first wrong key or unknown type, by its path, with what is taken there and
-            the nearest valid name.
+        UserError: the first wrong key, unknown type or missing argument, by its path, with what is
+            taken there and the nearest valid name.
     """
     try:
         _check_top(config)
@@ -147,7 +152,8 @@ def _check_place(path: tuple[str, ...], key: str, value: Any) -> None:
         _check_keys(path, value, _FIXED[key], key)
     elif key in _IMPLIED:
         implied, extra = _IMPLIED[key]
-        _check_typed(path, {"type": implied, **value}, extra)
+        # Its defaults are under every config; whoever trains asks for what they lack.
+        _check_typed(path, {"type": implied, **value}, extra, complete=False)
     elif key == "param_scheduler":
         groups = [value] if "type" in value else list(value.values())
         for group in groups:
@@ -165,7 +171,7 @@ def _check_optimisers(path: tuple[str, ...], value: Mapping[str, Any]) -> None:
         if not isinstance(config, Mapping):
             raise _WrongKeyError((*path, name), "must be the config of that network's optimiser")
         implied, extra = _IMPLIED["optim_wrapper"]
-        _check_typed((*path, name), {"type": implied, **config}, extra)
+        _check_typed((*path, name), {"type": implied, **config}, extra, complete=False)
 
 
 def _check_value(
@@ -188,7 +194,9 @@ def _check_inside(path: tuple[str, ...], value: Mapping[str, Any]) -> None:
         _check_value((*path, str(key)), item, set())
 
 
-def _check_typed(path: tuple[str, ...], value: Mapping[str, Any], extra: set[str]) -> None:
+def _check_typed(
+    path: tuple[str, ...], value: Mapping[str, Any], extra: set[str], complete: bool = True
+) -> None:
     classes = _classes((*path, "type"), value["type"])
     errors = []
     for found in classes:
@@ -197,6 +205,8 @@ def _check_typed(path: tuple[str, ...], value: Mapping[str, Any], extra: set[str
             break
         try:
             _check_keys(path, value, taken | extra | _META_KEYS, found.__name__, taken)
+            if complete:
+                _check_complete(path, value, found)
         except _WrongKeyError as error:
             errors.append(error)
         else:
@@ -204,6 +214,15 @@ def _check_typed(path: tuple[str, ...], value: Mapping[str, Any], extra: set[str
     else:
         raise errors[0]
     _check_inside(path, value)
+
+
+def _check_complete(
+    path: tuple[str, ...], value: Mapping[str, Any], found: Callable[..., Any]
+) -> None:
+    missing = [name for name in _required(found) if name not in value and name not in _PASSED]
+    if missing:
+        names = ", ".join(f"'{name}'" for name in missing)
+        raise _WrongKeyError(path, f"lacks {names}, which {found.__name__} needs")
 
 
 def _check_keys(
@@ -295,6 +314,18 @@ def keyword_arguments(target: Callable[..., Any]) -> set[str] | None:
         if not more:
             break
     return names
+
+
+def _required(target: Callable[..., Any]) -> list[str]:
+    """Arguments without a default of a class's own constructor."""
+    if not inspect.isclass(target):
+        return []
+    owner = next(cls for cls in target.__mro__ if "__init__" in vars(cls))
+    if owner is object:
+        return []
+    parameters = list(inspect.signature(owner.__init__).parameters.values())[1:]
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [item.name for item in parameters if item.default is item.empty and item.kind in kinds]
 
 
 def _named(target: Callable[..., Any]) -> tuple[set[str], bool]:

@@ -38,10 +38,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     On an error the temporary file is removed and an older ``path`` stays as it was.
 
     Raises:
-        UserError: the folder cannot be made or written.
+        UserError: the folder cannot be made or written, or ``path`` is a folder itself.
     """
     path = Path(path)
     ensure_writable_folder(path.parent)
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, give the result the name of a file")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary

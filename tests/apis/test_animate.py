@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gfla_video.apis import Animator
-from gfla_video.apis.animate import check_device
 from gfla_video.registry import MODELS
 from gfla_video.structures import GeneratorOutput
 from gfla_video.tasks.pose.driver import PoseDriver
@@ -291,15 +290,6 @@ def test_what_does_not_fit_together(checkpoint: Path, tmp_path: Path) -> None:
         Animator.from_network(Brightening(), PoseStructure(), PoseDriver(), (100, 100))
     with pytest.raises(UserError, match="no such config"):
         Animator(tmp_path / "none.py", checkpoint)
-
-
-def test_devices() -> None:
-    assert check_device("cpu") == torch.device("cpu")
-    with pytest.raises(UserError, match="--device quantum"):
-        check_device("quantum")
-    if not torch.cuda.is_available():
-        with pytest.raises(UserError, match="try cpu"):
-            check_device("cuda")
 
 
 def test_the_command_adds_the_options_of_the_configs_driver(

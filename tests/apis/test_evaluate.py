@@ -100,7 +100,7 @@ def save(path: Path, networks: dict[str, Any], task: str = "pose") -> Path:
     if "generator" in networks:
         state = {f"generator.{key}": value for key, value in state.items()}
         state["generator.keep"] = torch.tensor(0.5)
-    meta = {"task": task, "iter": 7, "generator": networks.get("generator"), "model": networks}
+    meta = {"task": task, "iter": 7, **networks}
     torch.save({"meta": meta, "state_dict": state}, path)
     return path
 
@@ -175,15 +175,19 @@ def test_bad_input_is_one_sentence(toy: Path, sample_data: Path) -> None:
     good = save(toy / "model.pth", {"generator": {"type": "ToyGenerator"}})
     other = save(toy / "face.pth", {"generator": {"type": "ToyGenerator"}}, task="face")
     config = Config(settings(sample_data))
-    with pytest.raises(UserError, match=r"face\.pth: is of the task 'face', .* of 'pose'"):
+    with pytest.raises(UserError, match=r"face\.pth: is a checkpoint of the task face, .*pose"):
         evaluate(config, other, device="cpu")
     with pytest.raises(UserError, match="unknown baseline 'median'"):
         evaluate(config, good, baselines=["median"], device="cpu")
     with pytest.raises(UserError, match="--device nowhere: cannot be used"):
         evaluate(config, good, device="nowhere")
+    with pytest.raises(UserError, match="--batch-size: at least 1, not 0"):
+        evaluate(config, good, batch_size=0, device="cpu")
     (toy / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         evaluate(config, good, out=toy / "file" / "metrics.json", device="cpu")
+    with pytest.raises(UserError, match="cannot be written"):
+        evaluate(config, good, images_out=toy / "file" / "images", device="cpu")
     blind = settings(sample_data)
     blind["test_dataloader"]["dataset"]["with_truth"] = False
     with pytest.raises(UserError, match="ForegroundL1 needs the target 'foreground'"):

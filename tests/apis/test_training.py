@@ -129,6 +129,7 @@ def test_weights_to_start_from(config: Path, finished: Path, tmp_path: Path) -> 
         ({"stage": 2}, "there is none; train that first"),
         ({"stage": 3}, "the config has stages 1 to 2"),
         ({"device": "tpu"}, "choose cpu or cuda"),
+        ({"seed": -1}, "--seed -1: must be 0 or more"),
         ({"launcher": "pytorch"}, "RANK, WORLD_SIZE.*tools/dist_train.sh"),
         ({"launcher": "mpi"}, "choose none or pytorch"),
         (

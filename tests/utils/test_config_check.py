@@ -19,6 +19,12 @@ class Base(nn.Module):
 
 
 @MODELS.register_module()
+class NeedyNetwork(nn.Module):
+    def __init__(self, depth: int, part: nn.Module, width: int = 1) -> None:
+        super().__init__()
+
+
+@MODELS.register_module()
 class CheckedNetwork(Base):
     def __init__(self, depth: int = 1, part: nn.Module | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -115,6 +121,12 @@ def test_right_configs_pass(config: dict[str, Any]) -> None:
         ({"env_cfg": {"mp_cfg": {"threads": 1}}}, "env_cfg.mp_cfg.threads: "),
         ({"test_metrics": [{"type": "SSIM", "windw": 1}]}, "test_metrics.0.windw: "),
         ({"custom_imports": {"import": []}}, "custom_imports.import: "),
+        (
+            {"model": {**NETWORK, "part": {"type": "NeedyNetwork", "depth": 1}}},
+            "model.part: lacks 'part', which NeedyNetwork needs",
+        ),
+        ({"model": {"type": "NeedyNetwork"}}, "model: lacks 'depth', 'part', which NeedyNetwork"),
+        ({"custom_hooks": [{"type": "EarlyStoppingHook"}]}, "custom_hooks.0: lacks 'monitor'"),
     ],
 )
 def test_wrong_keys_are_named(config: dict[str, Any], message: str) -> None:

@@ -95,7 +95,7 @@ class StreamingMetric(BaseMetric):
             return
         device = _device_of(predictions)
         moved = {key: targets[key].to(device) for key in self.needs_targets}
-        for row in self.sums(predictions, moved).detach().to("cpu", torch.float64):
+        for row in self.sums(predictions, moved).detach().cpu().double():
             self._add(self._held_back)
             self._held_back = row
             self._seen += 1
