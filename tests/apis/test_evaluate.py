@@ -28,8 +28,8 @@ from gfla_video.registry import MODELS
 from gfla_video.structures import FlowOutput, GeneratorOutput
 
 
-@MODELS.register_module(force=True)
-class ToyFlow(torch.nn.Module):
+@MODELS.register_module()
+class ShiftFlow(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.shift = torch.nn.Parameter(torch.ones(1))
@@ -42,12 +42,12 @@ class ToyFlow(torch.nn.Module):
         return FlowOutput([[flow]], [[mask]])
 
 
-@MODELS.register_module(force=True)
-class ToyGenerator(torch.nn.Module):
+@MODELS.register_module()
+class ShiftGenerator(torch.nn.Module):
     def __init__(self, keep=0.5):
         super().__init__()
         self.keep = torch.nn.Parameter(torch.tensor(float(keep)))
-        self.flow_estimator = ToyFlow()
+        self.flow_estimator = ShiftFlow()
 
     def forward(self, sources, source_structures, target_structure, encoded=None):
         flows, masks = self.flow_estimator(sources, source_structures, target_structure)
@@ -106,7 +106,7 @@ def save(path: Path, networks: dict[str, Any], task: str = "pose") -> Path:
 
 
 def test_numbers_files_and_pictures(toy: Path, sample_data: Path) -> None:
-    checkpoint = save(toy / "model.pth", {"generator": {"type": "ToyGenerator"}})
+    checkpoint = save(toy / "model.pth", {"generator": {"type": "ShiftGenerator"}})
     config = Config(settings(sample_data))
     report = evaluate(
         config,
@@ -162,7 +162,7 @@ def _check_results(results: dict[str, Any], data: Path, truths: list[Path]) -> N
 def test_a_checkpoint_of_the_flow_stage_gives_the_flow_metrics(
     toy: Path, sample_data: Path
 ) -> None:
-    checkpoint = save(toy / "flow.pth", {"flow_estimator": {"type": "ToyFlow"}})
+    checkpoint = save(toy / "flow.pth", {"flow_estimator": {"type": "ShiftFlow"}})
     config = Config(settings(sample_data))
     report = evaluate(config, checkpoint, baselines=(), preview=toy / "flow.png", device="cpu")
     expected = {"flow_epe", "flow_epe_zero", "flow_epe_ratio", "mask_auc"}
@@ -172,8 +172,8 @@ def test_a_checkpoint_of_the_flow_stage_gives_the_flow_metrics(
 
 
 def test_bad_input_is_one_sentence(toy: Path, sample_data: Path) -> None:
-    good = save(toy / "model.pth", {"generator": {"type": "ToyGenerator"}})
-    other = save(toy / "face.pth", {"generator": {"type": "ToyGenerator"}}, task="face")
+    good = save(toy / "model.pth", {"generator": {"type": "ShiftGenerator"}})
+    other = save(toy / "face.pth", {"generator": {"type": "ShiftGenerator"}}, task="face")
     config = Config(settings(sample_data))
     with pytest.raises(UserError, match=r"face\.pth: is a checkpoint of the task face, .*pose"):
         evaluate(config, other, device="cpu")
@@ -272,7 +272,7 @@ def test_the_table_has_a_dash_for_what_is_not_defined() -> None:
 def test_the_tool(
     toy: Path, sample_data: Path, run_tool: Callable[..., Any], repo_root: Path
 ) -> None:
-    checkpoint = save(toy / "model.pth", {"generator": {"type": "ToyGenerator"}})
+    checkpoint = save(toy / "model.pth", {"generator": {"type": "ShiftGenerator"}})
     config = toy / "config.py"
     config.write_text("\n".join(f"{k} = {v!r}" for k, v in settings(sample_data).items()))
     path = f"{repo_root}:{toy}"
@@ -285,7 +285,7 @@ def test_the_tool(
     assert f"{results['model']['l1']:.4f}" in row.split()
     assert "evaluating" in done.stderr
 
-    other = save(toy / "face.pth", {"generator": {"type": "ToyGenerator"}}, task="face")
+    other = save(toy / "face.pth", {"generator": {"type": "ShiftGenerator"}}, task="face")
     bad = run_tool("tools/test.py", config, other, PYTHONPATH=path, check=False)
     assert bad.returncode == 2
     assert bad.stderr.startswith("error: ")

@@ -86,7 +86,7 @@ class TestPeople:
         """A picture has cloth of several colours, shading, and people differ from each other."""
         shapes, colours = set(), []
         for number in range(6):
-            job = Job("train", number, 2, (), (96, 64), 0, 1.0, 180.0, "")
+            job = Job("train", number, 2, (), (96, 64), 0, 1.0, 180.0, 0.0, "")
             scene, _, _ = scenes(job)[0]
             flat, shaded = (draw(scene, GREY, shade) for shade in (0.0, 1.0))
             mask = pair_truth(scene, scene).foreground
