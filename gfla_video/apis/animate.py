@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.registry import Registry
 from PIL import Image
 from torch import Tensor, nn
 
@@ -263,16 +264,19 @@ def add_driver_arguments(
         UserError: the config can't be read or names no registered driver.
     """
     settings = load_config(config, cfg_options)
-    _driver_class(settings.get("driver"), str(config)).add_arguments(parser)
+    _registered(DRIVERS, "driver", settings.get("driver"), f"{config}: the config")
+    DRIVERS.get(settings["driver"]["type"]).add_arguments(parser)
 
 
-def _driver_class(cfg: Mapping[str, Any] | None, where: str) -> type[Driver]:
+def _registered(registry: Registry, kind: str, cfg: Mapping[str, Any] | None, where: str) -> None:
+    """Refuse a part of a task that nobody has imported; a config's ``custom_imports`` would."""
     name = cfg.get("type") if cfg else None
-    found = DRIVERS.get(name) if isinstance(name, str) else name
-    if not inspect.isclass(found):
-        known = ", ".join(sorted(DRIVERS.module_dict))
-        raise UserError(f"{where}: driver {name!r} is not registered, there are {known}")
-    return found
+    if not isinstance(name, str) or not inspect.isclass(registry.get(name)):
+        known = ", ".join(sorted(registry.module_dict))
+        raise UserError(
+            f"{where} names the {kind} {name!r}, which is not registered (there are {known}); "
+            "import its task or pass a config that does (custom_imports)"
+        )
 
 
 def _settings(
@@ -295,6 +299,8 @@ def _settings(
     for key in ("size", "structure", "driver"):
         if settings.get(key) is None:
             raise UserError(f"{where} says no {key}, pass a config that does")
+    _registered(STRUCTURES, "structure", settings["structure"], where)
+    _registered(DRIVERS, "driver", settings["driver"], where)
     return settings
 
 

@@ -9,6 +9,7 @@ import torch
 
 from gfla_video import __version__
 from gfla_video.apis.load import build_network
+from gfla_video.models.generator import MIN_SIZE, MULTIPLE
 from gfla_video.registry import CONVERTERS
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import atomic_path
@@ -30,8 +31,13 @@ def convert_checkpoint(
         ``{"networks": [...], "dropped": {reason: [names]}, "meta": ...}``.
 
     Raises:
-        UserError: an unknown task, or a file that is not of this task.
+        UserError: an unknown task, a size that no network takes, or a file of another task.
     """
+    if size is not None and (min(size) < MIN_SIZE or any(side % MULTIPLE for side in size)):
+        raise UserError(
+            f"--size {size[0]}x{size[1]}: height and width must be multiples of {MULTIPLE}, at "
+            f"least {MIN_SIZE}"
+        )
     converter_class = CONVERTERS.get(task)
     if converter_class is None:
         known = ", ".join(sorted(CONVERTERS.module_dict)) or "none"
@@ -40,7 +46,10 @@ def convert_checkpoint(
     state = load_weights(src)
     if all(name.startswith("module.") for name in state):
         state = {name[len("module.") :]: tensor for name, tensor in state.items()}
-    networks = converter.convert(state)
+    try:
+        networks = converter.convert(state)
+    except UserError as error:
+        raise UserError(f"{src}: {error}") from error
     meta: dict[str, Any] = {"task": task, "gfla_video": __version__, **converter.meta(networks)}
     if size is not None:
         meta["size"] = list(size)
@@ -48,10 +57,14 @@ def convert_checkpoint(
     tensors = {f"{n}.{k}": v for n, network in networks.items() for k, v in network.state.items()}
     checkpoint = {"meta": meta, "state_dict": tensors}
     for name in networks:
-        build_network(checkpoint, name, src)
+        try:
+            build_network(checkpoint, name, src)
+        except ValueError as error:  # parts that do not belong together
+            raise UserError(f"{src}: no {name} can be built of it, {error}") from error
     with atomic_path(out) as temporary:
         torch.save(checkpoint, temporary)
     dropped: dict[str, list[str]] = {}
     for network in networks.values():
-        dropped |= network.dropped
+        for reason, names in network.dropped.items():
+            dropped.setdefault(reason, []).extend(names)
     return {"networks": sorted(networks), "dropped": dropped, "meta": meta}

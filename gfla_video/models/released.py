@@ -55,6 +55,20 @@ def _numbers(state: Mapping[str, Tensor], pattern: str) -> list[int]:
     return sorted({int(match.group(1)) for match in found if match})
 
 
+def _size(state: Mapping[str, Tensor], name: str, axis: int, what: str) -> int:
+    """Size of a tensor along an axis.
+
+    Raises:
+        UserError: it is missing, empty, or has no such axis.
+    """
+    if name not in state:
+        raise UserError(f"{what}: no tensor {name!r}; is it another task or network?")
+    if state[name].ndim <= axis or not state[name].numel():
+        shape = "x".join(map(str, state[name].shape)) or "a number"
+        raise UserError(f"{what}: {name!r} is {shape}, no released network has that there")
+    return state[name].shape[axis]
+
+
 def _rename(state: Mapping[str, Tensor], rules: list[Rule], what: str) -> State:
     renamed: State = {}
     for name, tensor in state.items():
@@ -91,7 +105,7 @@ def _encoder_rules(target: str) -> list[Rule]:
 def _widths(state: Mapping[str, Tensor], levels: int, what: str) -> dict[str, int]:
     """Constructor values of a pyramid from its convolutions."""
     names = ["block0", *(f"encoder{i}" for i in range(levels - 1))]
-    widths = [state[f"{name}.model.2.weight"].shape[0] for name in names]
+    widths = [_size(state, f"{name}.model.2.weight", 0, what) for name in names]
     base, top = widths[0], max(widths)
     expected = [base * min(2**i, top // base) for i in range(levels)]
     if widths != expected:
@@ -111,8 +125,11 @@ def _drop_twins(state: State, prefix: str) -> tuple[State, list[str]]:
     """Leave out ``<prefix>.model.2.*``, which is stored a second time as ``<prefix>.conv1.*``."""
     twins = [name for name in state if re.fullmatch(rf"{prefix}\.model\.2\.(weight|bias)", name)]
     for name in twins:
-        if not state[name].equal(state[name.replace(".model.2.", ".conv1.")]):
-            raise UserError(f"{name} and its twin conv1 differ: not a released checkpoint")
+        twin = state.get(name.replace(".model.2.", ".conv1."))
+        if twin is None or not state[name].equal(twin):
+            raise UserError(
+                f"{name} and its twin conv1 differ or it has none: not a released checkpoint"
+            )
     return {k: v for k, v in state.items() if k not in twins}, twins
 
 
@@ -123,7 +140,7 @@ def convert_encoder(state: State, used_levels: int, what: str = "source") -> Con
     kept = {k: v for k, v in state.items() if k.split(".")[0] in names}
     config: dict[str, Any] = {
         "type": "PyramidEncoder",
-        "in_channels": state["block0.model.0.weight"].shape[0],
+        "in_channels": _size(state, "block0.model.0.weight", 0, what),
         **_widths(state, levels, what),
     }
     config["levels"] = used_levels
@@ -134,12 +151,13 @@ def convert_encoder(state: State, used_levels: int, what: str = "source") -> Con
 
 def convert_attention(state: State, what: str = "attention") -> Converted:
     """A local attention block: the released convolution over [target, source] becomes two."""
+    first = "fully_connect_layer.0.weight"
+    hidden, doubled, kernel_size = (_size(state, first, axis, what) for axis in range(3))
     try:
-        weight, bias = state["fully_connect_layer.0.weight"], state["fully_connect_layer.0.bias"]
+        weight, bias = state[first], state["fully_connect_layer.0.bias"]
         to_kernel = {k: state[f"fully_connect_layer.2.{k}"] for k in ("weight", "bias")}
     except KeyError as error:
         raise UserError(f"{what}: no tensor {error.args[0]!r}") from error
-    hidden, doubled, kernel_size, _ = weight.shape
     channels = doubled // 2
     config = {
         "type": "LocalAttention",
@@ -187,7 +205,7 @@ def convert_renderer(state: State, what: str = "target") -> Converted:
         ours |= {f"attentions.{scale}.{k}": v for k, v in attention.state.items()}
     config = {
         "type": "TextureRenderer",
-        "structure_channels": state["block0.model.0.weight"].shape[0],
+        "structure_channels": _size(state, "block0.model.0.weight", 0, what),
         **_widths(state, levels, what),
         "res_blocks": res_blocks,
         "attention_levels": [levels - i for i in indices],
@@ -199,7 +217,7 @@ def convert_renderer(state: State, what: str = "target") -> Converted:
 def convert_flow_estimator(state: State, what: str = "flow_net") -> Converted:
     """The flow estimator; levels and heads are inferred."""
     levels = _levels(state, what)
-    heads = _numbers(state, r"output(\d+)\.")
+    heads = _numbers(state, r"(?:output|mask)(\d+)\.")
     state, twins = _drop_twins(state, r"jump\d+")
     rules: list[Rule] = [
         *_encoder_rules("encoder."),
@@ -215,7 +233,7 @@ def convert_flow_estimator(state: State, what: str = "flow_net") -> Converted:
             lambda m: f"mask_heads.{heads.index(int(m.group(1)))}.{m.group(2)}",
         ),
     ]
-    in_channels = state["block0.model.0.weight"].shape[0]
+    in_channels = _size(state, "block0.model.0.weight", 0, what)
     config = {
         "type": "FlowEstimator",
         "structure_channels": (in_channels - 3) // 2,
@@ -246,10 +264,11 @@ def convert_discriminator(state: State, what: str = "discriminator") -> Converte
     ours = _rename(state, rules, what)
     levels = 1 + len(_numbers(state, r"encoder(\d+)\."))
     outputs = [f"blocks.{i}.conv2.parametrizations.weight.original" for i in range(levels)]
-    widths = [ours[name].shape[0] for name in outputs]
+    widths = [_size(ours, name, 0, what) for name in outputs]
+    inputs = "blocks.0.conv1.parametrizations.weight.original"
     config = {
         "type": "ResidualDiscriminator",
-        "in_channels": ours["blocks.0.conv1.parametrizations.weight.original"].shape[1],
+        "in_channels": _size(ours, inputs, 1, what),
         "base_channels": widths[0],
         "max_channels": max(widths),
         "levels": levels,
