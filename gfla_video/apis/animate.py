@@ -264,19 +264,21 @@ def add_driver_arguments(
         UserError: the config can't be read or names no registered driver.
     """
     settings = load_config(config, cfg_options)
-    _registered(DRIVERS, "driver", settings.get("driver"), f"{config}: the config")
-    DRIVERS.get(settings["driver"]["type"]).add_arguments(parser)
+    where = f"{config}: the config"
+    _registered(DRIVERS, "driver", settings.get("driver"), where).add_arguments(parser)
 
 
-def _registered(registry: Registry, kind: str, cfg: Mapping[str, Any] | None, where: str) -> None:
-    """Refuse a part of a task that nobody has imported; a config's ``custom_imports`` would."""
+def _registered(registry: Registry, kind: str, cfg: Mapping[str, Any] | None, where: str) -> Any:
+    """The class of a part of the task; nobody may have imported it (``custom_imports`` would)."""
     name = cfg.get("type") if cfg else None
-    if not isinstance(name, str) or not inspect.isclass(registry.get(name)):
+    found = registry.get(name) if isinstance(name, str) else name
+    if not inspect.isclass(found):
         known = ", ".join(sorted(registry.module_dict))
         raise UserError(
             f"{where} names the {kind} {name!r}, which is not registered (there are {known}); "
             "import its task or pass a config that does (custom_imports)"
         )
+    return found
 
 
 def _settings(

@@ -282,6 +282,10 @@ def test_what_does_not_fit_together(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--cfg-options"):
         Animator(None, checkpoint, cfg_options={"a": 1})
     content = torch.load(checkpoint, weights_only=True)
+    content["meta"]["driver"] = {"type": "DriverOfAnotherPackage"}
+    torch.save(content, checkpoint)
+    with pytest.raises(UserError, match="the driver 'DriverOfAnotherPackage', which is not reg"):
+        Animator(None, checkpoint)
     del content["meta"]["driver"]
     torch.save(content, checkpoint)
     with pytest.raises(UserError, match="says no driver"):

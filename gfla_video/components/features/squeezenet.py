@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1: a tenth of VGG19's cost."""
+"""SqueezeNet 1.1: far cheaper than VGG19."""
 
 from __future__ import annotations
 
