@@ -10,15 +10,21 @@ all taps clamp.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from gfla_video.ops.reference import accumulation_type
 from gfla_video.ops.windowed_gather import window_base, windowed_gather
 
 MARGIN = 64.0  # windows reach at most this far; farther positions give the border and no gradient
 
 
 def positions(flow: Tensor) -> Tensor:
-    """Absolute sampling positions ``l + flow(l)``: ``[B, 2, h, w]`` = (x, y) in pixels."""
+    """Absolute sampling positions ``l + flow(l)``: ``[B, 2, h, w]`` = (x, y) in pixels.
+
+    In float32 for half types: they could not tell a fraction of a pixel from the next.
+    """
+    flow = flow.to(accumulation_type(flow.dtype))
     height, width = flow.shape[-2:]
     x = torch.arange(width, dtype=flow.dtype, device=flow.device).view(1, 1, width)
     y = torch.arange(height, dtype=flow.dtype, device=flow.device).view(1, height, 1)
@@ -38,12 +44,13 @@ def _bounded(position: Tensor, size: tuple[int, int]) -> Tensor:
     )
 
 
-def bilinear_sample(source: Tensor, position: Tensor) -> Tensor:
+def bilinear_sample(source: Tensor, position: Tensor, backend: str = "auto") -> Tensor:
     """Sample ``source`` bilinearly at absolute positions.
 
     Args:
         source: ``[B, C, H, W]``.
         position: ``[B, 2, h, w]`` = (x, y) in source pixels.
+        backend: see :func:`gfla_video.ops.windowed_gather`.
 
     Returns:
         ``[B, C, h, w]``; taps outside the map are clamped to its border.
@@ -52,15 +59,17 @@ def bilinear_sample(source: Tensor, position: Tensor) -> Tensor:
     position = _bounded(position, size)
     a, b = (position - position.detach().floor()).unbind(1)
     weights = torch.stack([(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b], dim=1)
-    return windowed_gather(source, weights, window_base(position, size, window=2, before=0))
+    return _gather(source, weights, window_base(position, size, window=2, before=0), backend)
 
 
-def bilinear_warp(source: Tensor, flow: Tensor) -> Tensor:
+def bilinear_warp(source: Tensor, flow: Tensor, backend: str = "auto") -> Tensor:
     """Sample ``source [B, C, H, W]`` at ``l + flow(l)``: ``[B, C, h, w]``."""
-    return bilinear_sample(source, positions(flow))
+    return bilinear_sample(source, positions(flow), backend)
 
 
-def gaussian_warp(source: Tensor, flow: Tensor, window: int = 4, sigma: float = 2.0) -> Tensor:
+def gaussian_warp(
+    source: Tensor, flow: Tensor, window: int = 4, sigma: float = 2.0, backend: str = "auto"
+) -> Tensor:
     """Sample with normalised Gaussian weights (sampling-correctness loss, facts 1.5).
 
     Args:
@@ -68,6 +77,7 @@ def gaussian_warp(source: Tensor, flow: Tensor, window: int = 4, sigma: float = 
         flow: ``[B, 2, h, w]`` in source pixels.
         window: even number of taps per axis, from ``floor - (window / 2 - 1)`` on.
         sigma: width of the Gaussian in pixels.
+        backend: see :func:`gfla_video.ops.windowed_gather`.
 
     Returns:
         ``[B, C, h, w]``. Clamped taps keep their weights.
@@ -88,10 +98,12 @@ def gaussian_warp(source: Tensor, flow: Tensor, window: int = 4, sigma: float = 
     axis = torch.exp(distance.square() / (-2 * sigma * sigma))
     axis = axis / axis.sum(dim=2, keepdim=True)  # separable, so normalising each axis is enough
     weights = (axis[:, 1].unsqueeze(2) * axis[:, 0].unsqueeze(1)).flatten(1, 2)  # [B, K*K, h, w]
-    return windowed_gather(source, weights, window_base(position, size, window, before))
+    return _gather(source, weights, window_base(position, size, window, before), backend)
 
 
-def local_attention(source: Tensor, attention: Tensor, flow: Tensor) -> Tensor:
+def local_attention(
+    source: Tensor, attention: Tensor, flow: Tensor, backend: str = "auto"
+) -> Tensor:
     """Attention-weighted k x k patch of the source around ``l + flow(l)`` (paper Eq. 9).
 
     All taps of a patch share one fractional offset, so k x k attention weights and 4 bilinear
@@ -101,6 +113,7 @@ def local_attention(source: Tensor, attention: Tensor, flow: Tensor) -> Tensor:
         source: ``[B, C, H, W]``.
         attention: ``[B, k*k, h, w]``, channel ky * k + kx, offset (kx - k // 2, ky - k // 2).
         flow: ``[B, 2, h, w]`` in source pixels.
+        backend: see :func:`gfla_video.ops.windowed_gather`.
 
     Returns:
         ``[B, C, h, w]``, the plain weighted sum (no division by k^2).
@@ -114,15 +127,22 @@ def local_attention(source: Tensor, attention: Tensor, flow: Tensor) -> Tensor:
     size = (source.shape[2], source.shape[3])
     position = _bounded(positions(flow), size)
     a, b = (position - position.detach().floor()).unbind(1)
-    taps = attention.unflatten(1, (kernel, kernel))  # [B, ky, kx, h, w]
-    weights = _spread(_spread(taps, a[:, None, None], dim=2), b[:, None, None], dim=1)
+    taps = attention.to(a.dtype).unflatten(1, (kernel, kernel))
+    weights = _spread(taps, a, b).flatten(1, 2)
     base = window_base(position, size, window=kernel + 1, before=kernel // 2)
-    return windowed_gather(source, weights.flatten(1, 2), base)
+    return _gather(source, weights, base, backend)
 
 
-def _spread(taps: Tensor, fraction: Tensor, dim: int) -> Tensor:
-    """Split every tap between itself and the next one: k taps become k + 1 along ``dim``."""
-    zero = torch.zeros_like(taps.narrow(dim, 0, 1))
-    here = torch.cat([taps * (1 - fraction), zero], dim=dim)
-    following = torch.cat([zero, taps * fraction], dim=dim)
-    return here + following
+def _spread(taps: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Split every tap between itself and the next one, along x by ``a`` and along y by ``b``.
+
+    ``[B, ky, kx, h, w] -> [B, ky+1, kx+1, h, w]``, fractions ``[B, h, w]``.
+    """
+    framed = F.pad(taps, (0, 0, 0, 0, 1, 1, 1, 1))
+    along_x = torch.lerp(framed[:, :, 1:], framed[:, :, :-1], a[:, None, None])
+    return torch.lerp(along_x[:, 1:], along_x[:, :-1], b[:, None, None])
+
+
+def _gather(source: Tensor, weights: Tensor, base: Tensor, backend: str) -> Tensor:
+    """The gather with weights in the precision that its sums have."""
+    return windowed_gather(source, weights.to(accumulation_type(source.dtype)), base, backend)
