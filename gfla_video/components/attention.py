@@ -57,7 +57,7 @@ class LocalAttention(nn.Module):
         self.after = kernel_size - 1 - self.before  # q
         self.target_conv = nn.Conv2d(channels, hidden, kernel_size)
         self.source_conv = nn.Conv2d(channels, hidden, kernel_size, bias=False)
-        self.act = activation()
+        self.act = activation(inplace=True)
         self.to_kernel = nn.Conv2d(hidden, kernel_size**2, 1)
 
     def encode_source(self, source: Tensor) -> EncodedSource:
@@ -71,7 +71,8 @@ class LocalAttention(nn.Module):
         r, q = self.before, self.after
         query = self.target_conv(F.pad(target, (r, q, r, q), mode="replicate"))
         key = bilinear_sample(encoded.keys, positions(flow) + q)
-        return torch.softmax(self.to_kernel(self.act(query + key)), dim=1)
+        logits = self.to_kernel(self.act(query + key))
+        return torch.softmax(logits, dim=1, dtype=flow.dtype)  # not in a half type
 
     def forward(self, encoded: EncodedSource, target: Tensor, flow: Tensor) -> Tensor:
         """The flowed feature (Eq. 9): ``[B, C, H, W]``.
@@ -82,4 +83,4 @@ class LocalAttention(nn.Module):
             flow: ``[B, 2, H, W]`` in feature pixels.
         """
         kernel = self.predict_kernel(encoded, target, flow)
-        return local_attention(encoded.values, kernel, flow) * self.scale
+        return local_attention(encoded.values, kernel * self.scale, flow)

@@ -15,20 +15,36 @@ SLOPE = 0.1  # of every LeakyReLU
 NORMS = ("instance", "none")
 
 
-def activation() -> nn.Module:
-    """The networks' activation, LeakyReLU(0.1)."""
-    return nn.LeakyReLU(SLOPE)
+def activation(inplace: bool = False) -> nn.Module:
+    """The networks' activation, LeakyReLU(0.1).
+
+    Args:
+        inplace: overwrite the input; right after a norm, whose output nobody else reads, this saves
+            a third of what a block keeps for its backward pass.
+    """
+    return nn.LeakyReLU(SLOPE, inplace=inplace)
+
+
+class InstanceNorm(nn.GroupNorm):
+    """Instance normalisation, ``[B, c, H, W]`` to the same, with affine parameters (facts 1).
+
+    Group normalisation with one channel per group is the same formula; on the CPU its kernel is two
+    to five times as fast as that of ``nn.InstanceNorm2d`` and keeps channels-last maps as they lie.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
 
 
 def norm(channels: int, kind: str = "instance") -> nn.Module:
-    """Instance normalisation with affine parameters and no running statistics, or ``none``.
+    """:class:`InstanceNorm`, or nothing for ``none``.
 
     Raises:
         ValueError: another kind.
     """
     if kind not in NORMS:
         raise ValueError(f"norm must be {' or '.join(NORMS)}, got {kind!r}")
-    return nn.Identity() if kind == "none" else nn.InstanceNorm2d(channels, affine=True)
+    return nn.Identity() if kind == "none" else InstanceNorm(channels)
 
 
 def level_width(level: int, base_channels: int, max_channels: int) -> int:
@@ -45,7 +61,7 @@ class EncoderBlock(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1)
         self.norm2 = norm(out_channels, norm_kind)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        self.act = activation()
+        self.act = activation(inplace=norm_kind != "none")
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve the resolution."""
@@ -69,13 +85,13 @@ class ResBlock(nn.Module):
             if in_channels == out_channels
             else nn.Conv2d(in_channels, out_channels, 1)
         )
-        self.act = activation()
+        self.act = activation(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the resolution."""
         hidden = self.conv1(self.act(self.norm1(x)))
-        out: Tensor = self.conv2(self.act(self.norm2(hidden))) + self.shortcut(x)
-        return out
+        out: Tensor = self.conv2(self.act(self.norm2(hidden)))
+        return out.add_(self.shortcut(x))
 
 
 class DecoderBlock(nn.Module):
@@ -89,13 +105,13 @@ class DecoderBlock(nn.Module):
         self.norm2 = norm(hidden)
         self.conv2 = _up(hidden, out_channels)
         self.shortcut = _up(in_channels, out_channels)
-        self.act = activation()
+        self.act = activation(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Double the resolution."""
         hidden = self.conv1(self.act(self.norm1(x)))
-        out: Tensor = self.conv2(self.act(self.norm2(hidden))) + self.shortcut(x)
-        return out
+        out: Tensor = self.conv2(self.act(self.norm2(hidden)))
+        return out.add_(self.shortcut(x))
 
 
 def _up(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:

@@ -14,6 +14,21 @@ from gfla_video.registry import MODELS
 from gfla_video.structures import FlowOutput
 
 
+class FloatConv(nn.Conv2d):
+    """A convolution in float32, also under autocast and in a network of half type.
+
+    Positions need it: in bfloat16 a flow of 20 pixels is known to a tenth of a pixel only.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, c, H, W] -> [B, o, H, W]``; float64 stays float64."""
+        if x.dtype == torch.float64:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            bias = None if self.bias is None else self.bias.float()
+            return self._conv_forward(x.float(), self.weight.float(), bias)
+
+
 @MODELS.register_module()
 class FlowEstimator(nn.Module):
     """Predicts, for every target position, where to look in the source and whether it is there.
@@ -59,8 +74,8 @@ class FlowEstimator(nn.Module):
         )
         self.skips = nn.ModuleList(ReflectConv(width, width) for width in out_widths)
         heads = [widths[level - 1] for level in self.flow_levels]
-        self.flow_heads = nn.ModuleList(nn.Conv2d(width, 2, 3, padding=1) for width in heads)
-        self.mask_heads = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width in heads)
+        self.flow_heads = nn.ModuleList(FloatConv(width, 2, 3, padding=1) for width in heads)
+        self.mask_heads = nn.ModuleList(FloatConv(width, 1, 3, padding=1) for width in heads)
         init_orthogonal(self, gain)
 
     def mask_parameters(self) -> Iterator[nn.Parameter]:
@@ -73,7 +88,7 @@ class FlowEstimator(nn.Module):
         source_structures: Sequence[Tensor],
         target_structure: Tensor,
     ) -> FlowOutput:
-        """Flows and masks of every reference.
+        """Flows and masks of every reference, in float32 also under autocast.
 
         Args:
             sources: R images ``[B, 3, H, W]`` in [-1, 1].

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from gfla_video.registry import MODELS
@@ -28,7 +29,7 @@ class SumFusion(nn.Module):
             masks: R of ``[B, 1, H, W]`` in [0, 1], 1 = take the source.
         """
         blended = [
-            target * (1 - mask) + feature * mask
+            torch.lerp(target, feature.to(target.dtype), mask.to(target.dtype))
             for feature, mask in zip(attended, masks, strict=True)
         ]
         out = blended[0]

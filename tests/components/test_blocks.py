@@ -48,7 +48,7 @@ def test_hidden_width(kind: type[nn.Module]) -> None:
     assert kind(6, 4).conv1.out_channels == 6  # type: ignore[union-attr]
     block = kind(6, 4, hidden=5)
     assert (block.conv1.out_channels, block.conv2.in_channels) == (5, 5)  # type: ignore[union-attr]
-    assert block.norm2.num_features == 5  # type: ignore[union-attr]
+    assert block.norm2.num_channels == 5  # type: ignore[union-attr]
 
 
 def test_a_residual_block_keeps_its_input_where_the_width_is_kept() -> None:
