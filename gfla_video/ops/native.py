@@ -121,10 +121,17 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Non
     return grad_source, grad_weights, None
 
 
+def _refuse(ctx: Any, grad: Tensor) -> None:
+    raise RuntimeError("the windowed gather is differentiable once, not twice")
+
+
 def _register() -> None:
     """What the dispatcher needs from Python, once the schemas are there."""
+    name = "gfla_video::windowed_gather"
     library = torch.library
-    library.register_fake("gfla_video::windowed_gather", _fake_forward)
-    library.register_fake("gfla_video::windowed_gather_grad_source", _fake_grad_source)
-    library.register_fake("gfla_video::windowed_gather_grad_weights", _fake_grad_weights)
-    library.register_autograd("gfla_video::windowed_gather", _backward, setup_context=_remember)
+    library.register_fake(name, _fake_forward)
+    library.register_fake(f"{name}_grad_source", _fake_grad_source)
+    library.register_fake(f"{name}_grad_weights", _fake_grad_weights)
+    library.register_autograd(name, _backward, setup_context=_remember)
+    library.register_autograd(f"{name}_grad_source", _refuse)
+    library.register_autograd(f"{name}_grad_weights", _refuse)

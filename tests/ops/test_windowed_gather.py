@@ -1,4 +1,4 @@
-"""The windowed gather: worked by hand, against a plain loop, gradients, odd inputs."""
+"""The windowed gather of every backend: worked by hand, against a plain loop, odd inputs."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def case(window: int = 3, dtype: torch.dtype = torch.float64) -> tuple[torch.Ten
     return source, weights, base
 
 
+@pytest.mark.usefixtures("backend")
 def test_worked_by_hand() -> None:
     """Picture [[1, 2], [3, 4]], window 2 from (0, 0) and from (1, 1), where it clamps to 4."""
     source = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
@@ -40,6 +41,7 @@ def test_worked_by_hand() -> None:
     torch.testing.assert_close(out, torch.tensor([[[[3.0, 4.0]]]]))
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("window", [1, 2, 3, 4, 6])
 def test_agrees_with_the_formula(window: int) -> None:
     source, weights, base = case(window)
@@ -48,6 +50,7 @@ def test_agrees_with_the_formula(window: int) -> None:
     )
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("window", [2, 3])
 def test_gradients(window: int) -> None:
     source, weights, base = case(window)
@@ -56,19 +59,112 @@ def test_gradients(window: int) -> None:
     assert torch.autograd.gradcheck(lambda s, w: windowed_gather(s, w, base), (source, weights))
 
 
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("channels", [1, 5, 16, 64, 100, 150])
+def test_every_width_of_channels(channels: int) -> None:
+    """Blocks of vectors, single vectors and the rest, forward and backward."""
+    source = torch.randn(1, channels, 4, 5, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(1, 9, 3, 4, dtype=torch.float64, requires_grad=True)
+    base = torch.randint(-4, 6, (1, 2, 3, 4), dtype=torch.int32)
+    upstream = torch.randn(1, channels, 3, 4, dtype=torch.float64)
+    ours = windowed_gather(source, weights, base)
+    true = plain(source, weights, base)
+    torch.testing.assert_close(ours, true, rtol=0, atol=1e-13)
+    inputs = (source, weights)
+    for left, right in zip(
+        torch.autograd.grad(ours, inputs, upstream),
+        torch.autograd.grad(true, inputs, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(left, right, rtol=0, atol=1e-12)
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_lower_precision_rounds_only_its_results(dtype: torch.dtype, mixed: bool) -> None:
+    """Sums are held in float32: only inputs and results are rounded."""
+    source, weights, base = case(6, torch.float32)
+    source = source.to(dtype).requires_grad_()
+    weights = (weights if mixed else weights.to(dtype)).detach().requires_grad_()
+    out = windowed_gather(source, weights, base)
+    assert out.dtype == dtype
+    upstream = torch.randn_like(out)
+    grads = torch.autograd.grad(out, (source, weights), upstream)
+    exact = [x.detach().double().requires_grad_() for x in (source, weights)]
+    true = windowed_gather(*exact, base, backend="reference")
+    true_grads = torch.autograd.grad(true, exact, upstream.double())
+    step = torch.finfo(dtype).eps
+    for ours, right in zip((out, *grads), (true, *true_grads), strict=True):
+        scale = right.abs().max().item()
+        error = (ours.double() - right).abs().max().item()
+        assert error <= 2 * max(step, 1e-6) * scale
+    assert [grad.dtype for grad in grads] == [dtype, weights.dtype]
+
+
+@pytest.mark.usefixtures("backend")
 def test_any_strides() -> None:
     source, weights, base = case()
     expected = windowed_gather(source, weights, base)
     strided = source.transpose(2, 3).contiguous().transpose(2, 3)
     last = weights.to(memory_format=torch.channels_last)
     torch.testing.assert_close(windowed_gather(strided, last, base), expected)
-
-
-def test_empty_batch() -> None:
-    out = windowed_gather(
-        torch.zeros(0, 3, 4, 4), torch.zeros(0, 4, 2, 2), torch.zeros(0, 2, 2, 2).int()
+    wide = torch.cat([base, base], dim=3)[..., ::2]
+    every_second = torch.cat([weights, weights], dim=3)[..., ::2]
+    assert not wide.is_contiguous()
+    torch.testing.assert_close(
+        windowed_gather(source, every_second, wide), plain(source, every_second, wide)
     )
+
+
+@pytest.mark.usefixtures("backend")
+def test_one_source_serves_a_batch() -> None:
+    """An expanded source gets the sum of the gradients of all its targets."""
+    source, weights, base = case()
+    one = source[:1].to(memory_format=torch.channels_last).requires_grad_()
+    out = windowed_gather(one.expand(2, -1, -1, -1), weights, base)
+    copied = source[:1].repeat(2, 1, 1, 1).requires_grad_()
+    true = windowed_gather(copied, weights, base)
+    torch.testing.assert_close(out, true)
+    out.sum().backward()
+    true.sum().backward()
+    assert one.grad is not None and copied.grad is not None
+    torch.testing.assert_close(one.grad, copied.grad.sum(0, keepdim=True))
+
+
+@pytest.mark.usefixtures("backend")
+def test_empty_batch() -> None:
+    source = torch.zeros(0, 3, 4, 4, requires_grad=True)
+    weights = torch.zeros(0, 4, 2, 2, requires_grad=True)
+    out = windowed_gather(source, weights, torch.zeros(0, 2, 2, 2).int())
     assert out.shape == (0, 3, 2, 2)
+    out.sum().backward()
+    assert source.grad is not None and source.grad.shape == source.shape
+    assert weights.grad is not None and weights.grad.shape == weights.shape
+
+
+@pytest.mark.usefixtures("backend")
+def test_one_pixel_maps() -> None:
+    source, weights = torch.randn(1, 20, 1, 1), torch.randn(1, 25, 1, 1)
+    out = windowed_gather(source, weights, torch.full((1, 2, 1, 1), -2).int())
+    torch.testing.assert_close(out, source * weights.sum(1, keepdim=True))
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("value", [-(2**31), 2**31 - 1])
+def test_any_base_addresses_inside(value: int) -> None:
+    """The farthest integers take the border; their gradients land there."""
+    source, weights, _ = case(4)
+    source.requires_grad_()
+    base = torch.full((2, 2, 3, 6), value).int()
+    out = windowed_gather(source, weights, base)
+    corner = 0 if value < 0 else -1
+    border = source.detach()[:, :, corner, corner, None, None]
+    torch.testing.assert_close(out, border * weights.sum(1, keepdim=True))
+    out.sum().backward()
+    assert source.grad is not None
+    assert source.grad[:, :, corner, corner].abs().min() > 0
+    assert int((source.grad != 0).sum()) == 2 * 3
 
 
 def test_base_survives_any_flow() -> None:
@@ -86,6 +182,8 @@ def test_base_survives_any_flow() -> None:
         (lambda s, w, b: (s[:1], w, b), "batch or output size"),
         (lambda s, w, b: (s, w, b.float()), "int32"),
         (lambda s, w, b: (s[0], w, b), "expects source"),
+        (lambda s, w, b: (s, w.half(), b), "weights must be"),
+        (lambda s, w, b: (s, w, b, "fast"), "backend must be"),
     ],
 )
 def test_wrong_arguments_are_said(change, words: str) -> None:
