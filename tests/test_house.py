@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE_FOLDERS = ("gfla_video", "tools", "data_prep", "tests", "configs")
+CODE_FOLDERS = ("gfla_video", "tools", "data_prep", "native_build", "tests", "configs")
 MAX_FILE, MAX_FUNCTION, MAX_CONFIG = 400, 60, 80
 MAX_BYTES = 1_000_000
 MIN_ANNOTATED = 0.95
-TEXT_SUFFIXES = {".py", ".sh", ".md", ".cfg", ".toml", ".txt", ".args", ".cpp", ".cu", ".h", ".yml"}
+NATIVE_SUFFIXES = {".cpp", ".cu", ".cuh", ".h", ".inc"}
+TEXT_SUFFIXES = {".py", ".sh", ".md", ".cfg", ".toml", ".txt", ".args", ".in", ".yml"} | (
+    NATIVE_SUFFIXES
+)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 # Written so that this file does not contain what it forbids.
@@ -78,7 +81,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 def test_files_are_short() -> None:
     too_long = []
-    for path in python_files():
+    for path in [*python_files(), *files(*NATIVE_SUFFIXES)]:
         count = len(path.read_text(encoding="utf-8").splitlines())
         if count > (MAX_CONFIG if path.is_relative_to(ROOT / "configs") else MAX_FILE):
             too_long.append(f"{name(path)} ({count})")
@@ -95,6 +98,18 @@ def test_functions_are_short() -> None:
     assert not too_long
 
 
+def test_native_sources_say_what_they_are_and_stay_apart() -> None:
+    """Two sources with one stem would write one object file."""
+    sources = files(*NATIVE_SUFFIXES)
+    assert sources
+    silent = [
+        name(p) for p in sources if not p.read_text(encoding="utf-8").startswith(("//", "/*"))
+    ]
+    assert not silent
+    stems = [path.stem for path in sources if path.suffix in (".cpp", ".cu")]
+    assert len(stems) == len(set(stems)), sorted(stems)
+
+
 def test_no_file_is_big() -> None:
     every = files(*TEXT_SUFFIXES, ".png", ".jpg", ".npz", ".pth", ".mp4", ".gif", ".csv", ".json")
     assert not [name(path) for path in every if path.stat().st_size > MAX_BYTES]
@@ -102,7 +117,7 @@ def test_no_file_is_big() -> None:
 
 def test_almost_everything_is_annotated() -> None:
     total, missing = 0, []
-    for path in python_files("gfla_video", "tools", "data_prep"):
+    for path in python_files("gfla_video", "tools", "data_prep", "native_build"):
         for node in ast.walk(tree(path)):
             if not isinstance(node, FUNCTIONS):
                 continue
@@ -118,7 +133,7 @@ def test_almost_everything_is_annotated() -> None:
 def test_public_functions_and_classes_have_a_docstring() -> None:
     """Methods count where their class has no base (others inherit the base's contract)."""
     bare = []
-    for path in python_files("gfla_video", "data_prep"):
+    for path in python_files("gfla_video", "data_prep", "native_build"):
         for node in tree(path).body:
             if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 continue
@@ -130,7 +145,7 @@ def test_public_functions_and_classes_have_a_docstring() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    paths = python_files("gfla_video", "tools", "data_prep")
+    paths = python_files("gfla_video", "tools", "data_prep", "native_build")
     empty = [name(p) for p in paths if p.read_text().strip() and not ast.get_docstring(tree(p))]
     assert not empty
 
@@ -201,12 +216,13 @@ def test_nothing_imports_data_prep_and_it_imports_little() -> None:
 
 
 def test_tools_call_apis_only() -> None:
+    """And ``testing``, the floor between them, where measuring code lives."""
     wrong = [
         f"{name(path, line)} {imported}"
         for path in python_files("tools")
         for line, imported in imports(path)
         if imported.startswith("gfla_video.")
-        and not imported.startswith(("gfla_video.apis", "gfla_video.utils"))
+        and not imported.startswith(("gfla_video.apis", "gfla_video.testing", "gfla_video.utils"))
     ]
     assert not wrong
 

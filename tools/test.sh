@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up, then checks everything: lint, format, import floors, house rules and all tests.
+# Sets up, then checks everything: native libraries, lint, format, import floors, house rules and all
+# tests. Where a C++ compiler or nvcc works, its library must have been built.
 # Arguments go to pytest (tools/test.sh -k metric). GFLA_TEST_PROCESSES: parallel test processes (default 2).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,6 +10,8 @@ say() { echo "[test] $*"; }
 bin=.venv/bin
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
+say "native libraries"
+"$bin/python" -m native_build --require
 say "ruff check"
 "$bin/ruff" check .
 say "ruff format --check"
