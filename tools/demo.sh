@@ -31,6 +31,8 @@ for needed in "data_prep/samples/$task.py" "$config" "configs/$task/demo.args"; 
     fi
 done
 
+# CUDA kernels take minutes to build; the demo needs them only where there is a GPU
+command -v nvidia-smi >/dev/null 2>&1 || export GFLA_BUILD="${GFLA_BUILD:-cpu}"
 tools/setup.sh
 say() { printf '\n[demo] %s\n' "$*"; }
 python=.venv/bin/python
