@@ -9,7 +9,10 @@ from typing import Any
 
 from mmengine.config import DictAction
 
-from gfla_video.apis.animate import PANELS, Animator, add_driver_arguments
+from gfla_video.apis.animate import ACCELERATOR_BATCH, CPU_BATCH, Animator
+from gfla_video.apis.animation_settings import add_driver_arguments
+from gfla_video.apis.inference import add_inference_arguments, take_inference_options
+from gfla_video.apis.panels import PANELS
 from gfla_video.utils.cli import run
 
 
@@ -34,10 +37,13 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     add("--source", required=True, help="picture to animate")
     add("--driving", required=True, help="what moves it, a file or folder that the task reads")
     add("--out", required=True, help=".mp4 to write")
-    add("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
-    add("--batch-size", type=int, default=4, help="frames at once (default: 4)")
+    add("--device", help="cpu, cuda, cuda:1, mps (default: the accelerator, if any)")
+    batch = f"frames at once (default: {CPU_BATCH} on the CPU, {ACCELERATOR_BATCH} elsewhere)"
+    add("--batch-size", type=int, metavar="N", help=batch)
     add("--show", default="result", help=f"panels beside the result, of {','.join(PANELS)}")
     add("--resize", choices=("pad", "stretch"), help="source to model size (default: the driver's)")
+    add("--no-overlap", action="store_true", help="read, generate and write one after the other")
+    add_inference_arguments(parser)
     args = parser.parse_args(arguments)
     return args, {name: getattr(args, name) for name in vars(task.parse_args([]))}
 
@@ -45,7 +51,8 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
 def main() -> None:
     """Parse the arguments and animate."""
     args, driver_options = _parse(sys.argv[1:])
-    animator = Animator(args.config, args.checkpoint, args.device, args.cfg_options)
+    inference = take_inference_options(args)
+    animator = Animator(args.config, args.checkpoint, args.device, args.cfg_options, inference)
     summary = animator.animate(
         args.source,
         args.driving,
@@ -53,6 +60,7 @@ def main() -> None:
         batch_size=args.batch_size,
         show=args.show,
         resize=args.resize,
+        overlap=not args.no_overlap,
         **driver_options,
     )
     print(summary["summary"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from gfla_video.apis.evaluate import BASELINES, evaluate, format_table
+from gfla_video.apis.inference import add_inference_arguments, take_inference_options
 from gfla_video.utils.cli import run
 
 
@@ -37,8 +38,11 @@ def main() -> None:
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="config changes"
     )
-    args = vars(parser.parse_args())
-    report = evaluate(args.pop("config"), args.pop("checkpoint"), **args)
+    add_inference_arguments(parser)
+    parsed = parser.parse_args()
+    inference = take_inference_options(parsed)
+    args = vars(parsed)
+    report = evaluate(args.pop("config"), args.pop("checkpoint"), inference=inference, **args)
     print(f"{report['count']} held-out samples, {report['config']}, {report['checkpoint']}")
     print(format_table(report["results"]))
     for path in (args["out"], args["preview"], args["images_out"]):

@@ -15,16 +15,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gfla_video.apis.animate import Animator
     from gfla_video.apis.evaluate import evaluate
+    from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
     from gfla_video.apis.load import load_generator
     from gfla_video.apis.training import train
 
 _HOMES = {
     "Animator": "gfla_video.apis.animate",
+    "InferenceOptions": "gfla_video.apis.inference",
+    "PreparedGenerator": "gfla_video.apis.inference",
     "evaluate": "gfla_video.apis.evaluate",
     "load_generator": "gfla_video.apis.load",
     "train": "gfla_video.apis.training",
 }
-__all__ = ["Animator", "evaluate", "load_generator", "train"]
+__all__ = [
+    "Animator",
+    "InferenceOptions",
+    "PreparedGenerator",
+    "evaluate",
+    "load_generator",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

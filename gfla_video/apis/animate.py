@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import time
-from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import Registry
 from PIL import Image
 from torch import Tensor, nn
 
-from gfla_video.apis.config import load_config
+from gfla_video.apis.animation_settings import animation_settings
 from gfla_video.apis.device import choose_device
-from gfla_video.apis.load import build_network, check_task, read_checkpoint
+from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
+from gfla_video.apis.load import build_network, read_checkpoint
+from gfla_video.apis.panels import BatchOnHost, Panels, panel_names
 from gfla_video.datasets.images import image_to_tensor, read_image
 from gfla_video.registry import DRIVERS, STRUCTURES
-from gfla_video.structures import GeneratorOutput, to_full_resolution
 from gfla_video.structures.driving import Driver, DrivingStream, SourceImage
 from gfla_video.structures.frame_fit import MODES, FrameFit
+from gfla_video.utils.background import BackgroundIterator
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.progress import progress
 from gfla_video.utils.video import VideoWriter, check_video_target
-from gfla_video.visualization import (
-    flow_maximum,
-    flow_to_rgb,
-    mask_picture,
-    tensor_to_uint8,
-    tile,
-)
 
-PANELS = ("source", "driving", "flow", "mask", "result")
+T = TypeVar("T")
+CPU_BATCH, ACCELERATOR_BATCH = 4, 16  # frames per run of the network, where none are asked for
 _MULTIPLE, _MIN_SIZE = 32, 64
+_AHEAD = 2  # batches that a stage of the work may be ahead of the next one
+
+
+@dataclass(frozen=True)
+class _Driven:
+    """One batch of annotations, and their maps ``[B, C, H, W]`` in the CPU's memory."""
+
+    annotations: Sequence[Any]
+    target: Tensor
 
 
 class Animator:
@@ -52,8 +55,10 @@ class Animator:
         config: config file (or config) whose ``size``, ``structure`` and ``driver`` are used; None
             where the checkpoint's own record of them will do.
         checkpoint: file made by training or by the converter.
-        device: where the network runs, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        device: where the network runs, ``cpu``, ``cuda``, ``cuda:1``, ``mps``; the accelerator
+            where there is one, else the CPU, when None.
         cfg_options: changes to the config by dotted path.
+        inference: how the network is run: precision, memory layout, compiler, CUDA graphs.
 
     Raises:
         UserError: a file is missing or does not fit, such as a checkpoint of another task.
@@ -63,15 +68,17 @@ class Animator:
         self,
         config: Config | str | Path | None,
         checkpoint: str | Path,
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
         cfg_options: Mapping[str, Any] | None = None,
+        inference: InferenceOptions | None = None,
     ) -> None:
+        chosen = choose_device(device)
         content = read_checkpoint(checkpoint)
-        settings = _settings(config, cfg_options, content["meta"], checkpoint)
-        generator = build_network(content, "generator", checkpoint, choose_device(device))
+        settings = animation_settings(config, cfg_options, content["meta"], checkpoint)
+        generator = build_network(content, "generator", checkpoint)
         structure = STRUCTURES.build(dict(settings["structure"]))
         driver = DRIVERS.build(dict(settings["driver"]))
-        self._assemble(generator, structure, driver, settings["size"], device)
+        self._assemble(generator, structure, driver, settings["size"], chosen, inference)
 
     @classmethod
     def from_network(
@@ -80,11 +87,15 @@ class Animator:
         structure: Any,
         driver: Driver,
         size: Sequence[int],
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
+        inference: InferenceOptions | None = None,
     ) -> Animator:
-        """Animate with a network, structure and driver that are built already; size is (H, W)."""
+        """Animate with a network, structure and driver that are built already; size is (H, W).
+
+        The network is made ready for inference in place, see :class:`PreparedGenerator`.
+        """
         animator = cls.__new__(cls)
-        animator._assemble(generator, structure, driver, size, device)
+        animator._assemble(generator, structure, driver, size, choose_device(device), inference)
         return animator
 
     def _assemble(
@@ -93,7 +104,8 @@ class Animator:
         structure: Any,
         driver: Driver,
         size: Sequence[int],
-        device: str | torch.device,
+        device: torch.device,
+        inference: InferenceOptions | None,
     ) -> None:
         height, width = (int(side) for side in size)
         if height % _MULTIPLE or width % _MULTIPLE or min(height, width) < _MIN_SIZE:
@@ -101,65 +113,98 @@ class Animator:
                 f"size: {height}x{width} (height x width) can't be animated, both must be "
                 f"multiples of {_MULTIPLE} and at least {_MIN_SIZE}"
             )
-        self.device = choose_device(device)
-        self.generator = generator.eval().to(self.device)
+        self.device = device
+        self.prepared = PreparedGenerator(generator, device, inference)
         self.structure = structure
         self.driver = driver
         self.size = (height, width)
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network."""
+        return self.prepared.network
 
     def animate(
         self,
         source: str | Path,
         driving: str | Path,
         out: str | Path,
-        batch_size: int = 4,
+        batch_size: int | None = None,
         show: Sequence[str] | str = ("result",),
         resize: str | None = None,
+        overlap: bool = True,
         **driver_options: Any,
     ) -> dict[str, Any]:
         """Make a clip of ``source`` that moves like ``driving``.
 
         Frames are generated in batches and written as they come: memory does not depend on the
-        length. Ctrl-C leaves ``<stem>.partial.mp4`` beside ``out``, and an older ``out`` as it was.
+        length. Reading what drives, the network, and drawing and writing run at the same time,
+        each at most two batches ahead of the next. Ctrl-C leaves ``<stem>.partial.mp4`` beside
+        ``out``, and an older ``out`` as it was.
 
         Args:
             source: picture of any size and kind.
             driving: what the task's driver reads.
             out: the ``.mp4`` to write, at the model's scale in the source's proportions.
-            batch_size: frames per run of the network.
+            batch_size: frames per run of the network; 4 on the CPU and 16 elsewhere when None.
             show: panels beside the result: ``source``, ``driving``, ``flow``, ``mask``.
             resize: how the picture comes to the model's size, ``pad`` or ``stretch``; the driver's
                 own way where not given.
+            overlap: False does one thing after the other, with the same frames.
             driver_options: the driver's options (``add_arguments``), dashes as underscores.
 
         Returns:
             ``out``, ``frames``, ``fps`` (text, exact), ``seconds`` (it took), ``size`` (H, W) of
-            the video, ``report`` (sentences of the driver), ``summary`` (one paragraph).
+            the video, ``device``, ``inference`` (how the network ran), ``report`` (sentences of the
+            driver), ``summary`` (one paragraph).
 
         Raises:
             UserError: bad input, in one sentence; the output folder is tried before the work.
         """
-        panels = _panel_names(show)
-        if batch_size < 1:
-            raise UserError(f"--batch-size: at least 1, not {batch_size}")
+        names = panel_names(show)
+        batch_size = self._batch_size(batch_size)
         check_video_target(out)
         picture = self._source(Path(source), resize)
         stream = self.driver.open(str(driving), picture, driver_options)
-        fitted = picture.fit.image(picture.pixels)
-        frames = self._frames(fitted, stream, batch_size, _Panels(panels, fitted, picture.fit))
+        panels = Panels(names, picture.fit.image(picture.pixels), picture.fit, self.structure)
         started = time.monotonic()
-        writer = _write(out, frames, stream)
-        summary: dict[str, Any] = {
+        batches = self._generated(stream, panels, batch_size, overlap)
+        with (
+            _maybe_ahead(batches, overlap, "network") as made,
+            closing(panels.frames(made)) as frames,
+        ):
+            writer = _write(out, frames, stream)
+        seconds = time.monotonic() - started
+        summary = self._summary(out, writer, stream, seconds, names)
+        summary["summary"] = _paragraph(summary, picture.fit, writer)
+        return summary
+
+    def _summary(
+        self,
+        out: str | Path,
+        writer: VideoWriter,
+        stream: DrivingStream,
+        seconds: float,
+        names: Sequence[str],
+    ) -> dict[str, Any]:
+        return {
             "out": str(out),
             "frames": writer.frames,
             "fps": str(stream.fps),
-            "seconds": round(time.monotonic() - started, 3),
+            "seconds": round(seconds, 3),
             "size": list(writer.size),
-            "panels": list(panels),
+            "panels": list(names),
+            "device": str(self.device),
+            "inference": asdict(self.prepared.options),
             "report": list(stream.report),
         }
-        summary["summary"] = _paragraph(summary, picture.fit, writer, self.device)
-        return summary
+
+    def _batch_size(self, asked: int | None) -> int:
+        if asked is None:
+            return CPU_BATCH if self.device.type == "cpu" else ACCELERATOR_BATCH
+        if asked < 1:
+            raise UserError(f"--batch-size: at least 1, not {asked}")
+        return asked
 
     def _source(self, path: Path, resize: str | None) -> SourceImage:
         mode = resize or self.driver.resize
@@ -168,73 +213,47 @@ class Animator:
         pixels = np.asarray(read_image(path))
         return SourceImage(pixels, path, FrameFit(pixels.shape[:2], self.size, mode))
 
-    def _frames(
-        self, fitted: np.ndarray, stream: DrivingStream, batch_size: int, panels: _Panels
-    ) -> Iterator[np.ndarray]:
-        """Finished frames, panels tiled; the network's view of the source is computed once."""
+    def _generated(
+        self, stream: DrivingStream, panels: Panels, batch_size: int, overlap: bool
+    ) -> Iterator[BatchOnHost]:
+        """The network's stage; its view of the source is computed once for the whole clip."""
+        place = self.prepared.place
+        sources = [place(_to_tensor(panels.source)[None])]
+        structures = [place(self._encode([stream.source]))]
+        encoded = self.prepared.encode_sources(sources)
+        with _maybe_ahead(self._driven(stream, batch_size), overlap, "driving") as driven:
+            for batch in driven:
+                try:
+                    target = place(batch.target)
+                    output = self.prepared(sources, structures, target, encoded=encoded)
+                    # leaving this block may mean leaving the thread: nothing is yielded inside
+                    with torch.inference_mode():
+                        made = BatchOnHost.of(output, batch.annotations, self.size, panels.names)
+                except torch.OutOfMemoryError as error:
+                    raise UserError(
+                        f"{self.device}: its memory is too small for {batch_size} frames at once, "
+                        "lower --batch-size"
+                    ) from error
+                yield made
+
+    def _driven(self, stream: DrivingStream, batch_size: int) -> Iterator[_Driven]:
+        """The driver's stage: annotations and their maps, without the device."""
         annotations = iter(stream)
-        with torch.inference_mode():
-            sources = [_to_tensor(fitted).to(self.device)[None]]
-            structures = [self._encode([stream.source])]
-            encoded = self.generator.encode_sources(sources)
         while batch := list(islice(annotations, batch_size)):
-            try:
-                with torch.inference_mode():
-                    target = self._encode(batch)
-                    output = self.generator(sources, structures, target, encoded=encoded)
-            except torch.OutOfMemoryError as error:
-                raise UserError(
-                    f"{self.device}: its memory is too small for {batch_size} frames at once, "
-                    "lower --batch-size"
-                ) from error
-            drawn = [
-                self.structure.draw(annotation, self.size) if "driving" in panels.names else None
-                for annotation in batch
-            ]
-            yield from panels.frames(output, drawn)
+            target = self._encode(batch)
+            yield _Driven(batch, target.pin_memory() if self.device.type == "cuda" else target)
 
     def _encode(self, annotations: Sequence[Any]) -> Tensor:
-        maps = [self.structure.encode(annotation, self.size) for annotation in annotations]
-        return torch.stack(maps).to(self.device)
+        return torch.stack([self.structure.encode(item, self.size) for item in annotations])
 
 
-@dataclass
-class _Panels:
-    """Tiles what is to be shown of each frame; one flow legend for the whole clip."""
-
-    names: tuple[str, ...]
-    source: np.ndarray
-    fit: FrameFit
-    flow_legend: float | None = None
-
-    def frames(
-        self, output: GeneratorOutput, drawn: Sequence[np.ndarray | None]
-    ) -> Iterator[np.ndarray]:
-        """One tiled uint8 picture per frame of a batch, flow and mask of the first reference."""
-        size = self.fit.size
-        flows = to_full_resolution(output.flows[0][-1].float(), size).cpu().numpy()
-        if self.flow_legend is None:
-            self.flow_legend = flow_maximum(flows)
-        for index, structure in enumerate(drawn):
-            pictures = []
-            for name in self.names:
-                if name == "source":
-                    pictures.append(self.source)
-                elif name == "driving":
-                    assert structure is not None
-                    pictures.append(structure)
-                elif name == "flow":
-                    pictures.append(flow_to_rgb(flows[index], self.flow_legend))
-                elif name == "mask":
-                    pictures.append(mask_picture(output.masks[0][-1][index], size))
-                else:
-                    pictures.append(tensor_to_uint8(output.image[index]))
-            pictures = [self.fit.undo(picture) for picture in pictures]
-            yield pictures[0] if len(pictures) == 1 else tile(pictures, self._captions())
-
-    def _captions(self) -> list[str]:
-        legend = {"flow": f"flow (full colour {self.flow_legend:.0f} px)"}
-        return [legend.get(name, name) for name in self.names]
+def _maybe_ahead(
+    items: Iterator[T], overlap: bool, name: str
+) -> AbstractContextManager[Iterable[T]]:
+    """``items`` made in a thread, or as they are asked for; closed in the end either way."""
+    if overlap:
+        return BackgroundIterator(items, _AHEAD, name)
+    return closing(items)  # type: ignore[type-var]
 
 
 def _write(out: str | Path, frames: Iterator[np.ndarray], stream: DrivingStream) -> VideoWriter:
@@ -253,80 +272,18 @@ def _write(out: str | Path, frames: Iterator[np.ndarray], stream: DrivingStream)
     return writer
 
 
-def add_driver_arguments(
-    parser: ArgumentParser,
-    config: str | Path | Config,
-    cfg_options: Mapping[str, Any] | None = None,
-) -> None:
-    """Add the options that the driver of a config declares to a command's parser.
-
-    Raises:
-        UserError: the config can't be read or names no registered driver.
-    """
-    settings = load_config(config, cfg_options)
-    where = f"{config}: the config"
-    _registered(DRIVERS, "driver", settings.get("driver"), where).add_arguments(parser)
-
-
-def _registered(registry: Registry, kind: str, cfg: Mapping[str, Any] | None, where: str) -> Any:
-    """The class of a part of the task; nobody may have imported it (``custom_imports`` would)."""
-    name = cfg.get("type") if cfg else None
-    found = registry.get(name) if isinstance(name, str) else name
-    if not inspect.isclass(found):
-        known = ", ".join(sorted(registry.module_dict))
-        raise UserError(
-            f"{where} names the {kind} {name!r}, which is not registered (there are {known}); "
-            "import its task or pass a config that does (custom_imports)"
-        )
-    return found
-
-
-def _settings(
-    config: Config | str | Path | None,
-    cfg_options: Mapping[str, Any] | None,
-    meta: Mapping[str, Any],
-    checkpoint: str | Path,
-) -> Mapping[str, Any]:
-    """``size``, ``structure`` and ``driver``: from the config, else from the checkpoint."""
-    if config is None:
-        if cfg_options:
-            raise UserError("--cfg-options: change a config, but none was given")
-        settings: Mapping[str, Any] = meta
-        where = f"{checkpoint}: the checkpoint"
-    else:
-        settings = load_config(config, cfg_options)
-        name = config.filename if isinstance(config, Config) else config
-        where = f"{name}: the config"
-        check_task(meta, settings, checkpoint)
-    for key in ("size", "structure", "driver"):
-        if settings.get(key) is None:
-            raise UserError(f"{where} says no {key}, pass a config that does")
-    _registered(STRUCTURES, "structure", settings["structure"], where)
-    _registered(DRIVERS, "driver", settings["driver"], where)
-    return settings
-
-
-def _panel_names(show: Sequence[str] | str) -> tuple[str, ...]:
-    names = show.split(",") if isinstance(show, str) else list(show)
-    names = list(dict.fromkeys(name.strip() for name in names if name.strip()))
-    for name in names:
-        if name not in PANELS:
-            raise UserError(f"--show: there is no panel {name!r}, there are {', '.join(PANELS)}")
-    return tuple(names) if "result" in names else (*names, "result")
-
-
 def _to_tensor(picture: np.ndarray) -> Tensor:
     return image_to_tensor(Image.fromarray(picture))
 
 
-def _paragraph(
-    summary: Mapping[str, Any], fit: FrameFit, writer: VideoWriter, device: torch.device
-) -> str:
+def _paragraph(summary: Mapping[str, Any], fit: FrameFit, writer: VideoWriter) -> str:
     frames, seconds = summary["frames"], summary["seconds"]
     length = float(frames / writer.fps)
+    precision = summary["inference"]["precision"]
+    how = summary["device"] + ("" if precision == "float32" else f" in {precision}")
     done = (
         f"{summary['out']}: {frames} frames at {summary['fps']} per second ({length:.2f} s), "
-        f"{summary['size'][1]}x{summary['size'][0]}, made in {seconds:.1f} s on {device} "
+        f"{summary['size'][1]}x{summary['size'][0]}, made in {seconds:.1f} s on {how} "
         f"({frames / max(seconds, 1e-9):.1f} frames per second)"
     )
     source = fit.describe() and f"Source {fit.describe()}"

@@ -7,10 +7,10 @@ import importlib.metadata
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from PIL import Image
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from gfla_video.apis.config import load_config
 from gfla_video.apis.device import choose_device
+from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
 from gfla_video.apis.load import build_network, check_task, read_checkpoint
 from gfla_video.apis.predictors import (
     Batch,
@@ -54,6 +55,7 @@ def evaluate(
     batch_size: int | None = None,
     baselines: Sequence[str] = BASELINES,
     cfg_options: Mapping[str, Any] | None = None,
+    inference: InferenceOptions | None = None,
 ) -> dict[str, Any]:
     """Compute ``test_metrics`` of the network and of the baselines over ``test_dataloader``.
 
@@ -70,10 +72,11 @@ def evaluate(
         batch_size: instead of the config's.
         baselines: what to compare with, of ``BASELINES``; ``mean_of_targets`` reads training data.
         cfg_options: changes to the config by dotted path.
+        inference: how the network is run: precision, memory layout, compiler, CUDA graphs.
 
     Returns:
         What ``out`` holds: ``results`` by predictor and metric (None where not defined), ``count``,
-        and where the numbers come from.
+        ``device`` and ``inference`` (how the network ran), and where the numbers come from.
 
     Raises:
         UserError: bad config, checkpoint or data, a checkpoint of another task, a metric whose
@@ -88,16 +91,14 @@ def evaluate(
     check_task(content["meta"], cfg, checkpoint)
     chosen = choose_device(device)
     loader = _test_loader(cfg, batch_size)
-    model = network_predictor(_network(content, checkpoint, chosen), chosen)
+    network = PreparedGenerator(_network(content, checkpoint), chosen, inference)
+    model = network_predictor(network, chosen)
     predictors = {"model": model, **_baseline_predictors(cfg, baselines)}
     results = evaluate_predictors(predictors, loader, cfg.get("test_metrics", []), observer)
-    report = {
-        **_origin(cfg, content["meta"], Path(checkpoint)),
-        "count": len(loader.dataset),  # type: ignore[arg-type]
-        "results": results,
-        "device": str(chosen),
-        "seconds": round(time.monotonic() - start, 1),
-    }
+    report = _origin(cfg, content["meta"], Path(checkpoint))
+    report["count"] = len(loader.dataset)  # type: ignore[arg-type]
+    report.update(results=results, device=str(chosen), inference=asdict(network.options))
+    report["seconds"] = round(time.monotonic() - start, 1)
     if preview is not None:
         write_preview(preview, model, loader.dataset, cfg.get("structure"))
     if out is not None:
@@ -183,12 +184,12 @@ def _origin(cfg: Config, meta: Mapping[str, Any], checkpoint: Path) -> dict[str,
     }
 
 
-def _network(content: dict[str, Any], checkpoint: str | Path, device: torch.device) -> nn.Module:
+def _network(content: dict[str, Any], checkpoint: str | Path) -> nn.Module:
     """The generator, or the flow estimator of a checkpoint of the flow stage."""
     meta = content["meta"]
     flow_only = not meta.get("generator") and meta.get("flow_estimator")
     name = "flow_estimator" if flow_only else "generator"
-    return build_network(content, name, checkpoint, device)
+    return build_network(content, name, checkpoint)
 
 
 def _test_loader(cfg: Config, batch_size: int | None) -> DataLoader[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from gfla_video.utils.errors import UserError
@@ -18,11 +18,12 @@ Prediction = dict[str, Any]
 Predictor = Callable[[Batch], list[Prediction]]
 
 
-def network_predictor(network: nn.Module, device: str | torch.device = "cpu") -> Predictor:
+def network_predictor(network: Callable[..., Any], device: str | torch.device = "cpu") -> Predictor:
     """A generator, or a flow estimator alone (which gives no image), as a predictor.
 
     Args:
-        network: called as ``network(sources, source_structures, target_structure)``, in eval mode.
+        network: called as ``network(sources, source_structures, target_structure)``, such as a
+            :class:`gfla_video.apis.inference.PreparedGenerator`.
         device: where it is; predictions come back on the CPU.
     """
 

@@ -39,8 +39,8 @@ def write_preview(
         path: ``.png``.
         predict: the network's predictor.
         dataset: held-out samples; ``rows`` of them are taken, evenly spaced.
-        structure: the config's ``structure``, which decodes and draws the target's; None leaves the
-            panel out.
+        structure: the config's ``structure``, which decodes and draws the target's; None, or one
+            that has no ``decode``, leaves the panel out.
         rows: number of samples.
 
     Raises:
@@ -59,7 +59,7 @@ def _panels(sample: dict[str, Any], predict: Predictor, drawer: Any) -> dict[str
     target: Tensor = sample["targets"]["image"]
     size = (target.shape[-2], target.shape[-1])
     panels = {"source": tensor_to_uint8(sample["inputs"]["sources"][0])}
-    if drawer is not None:
+    if hasattr(drawer, "decode"):
         annotation = drawer.decode(sample["inputs"]["target_structure"])
         panels["structure"] = drawer.draw(annotation, size)
     if "image" in made:

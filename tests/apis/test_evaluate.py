@@ -122,6 +122,12 @@ def test_numbers_files_and_pictures(toy: Path, sample_data: Path) -> None:
     assert stored["versions"]["torch"] == torch.__version__.split("+")[0]
     assert stored["iterations"] == 7
     assert stored["size"] == [64, 64]
+    assert stored["inference"] == {
+        "precision": "float32",
+        "channels_last": True,
+        "compile": False,
+        "cuda_graphs": False,
+    }
 
     truths = sorted((sample_data / "test_truth").glob("*.npz"))
     assert stored["count"] == len(truths)
@@ -169,6 +175,35 @@ def test_a_checkpoint_of_the_flow_stage_gives_the_flow_metrics(
     assert set(report["results"]["model"]) == expected
     with pytest.raises(UserError, match="holds no generator"):
         evaluate(config, checkpoint, baselines=(), images_out=toy / "images", device="cpu")
+
+
+def test_how_the_network_runs_is_an_option(toy: Path, sample_data: Path) -> None:
+    from gfla_video.apis import InferenceOptions
+
+    checkpoint = save(toy / "model.pth", {"generator": {"type": "ShiftGenerator"}})
+    config = Config(settings(sample_data))
+    options = InferenceOptions("bfloat16", channels_last=False)
+    report = evaluate(config, checkpoint, baselines=(), device="cpu", inference=options)
+    assert report["inference"]["precision"] == "bfloat16"
+    assert report["inference"]["channels_last"] is False
+    with pytest.raises(UserError, match="--precision float16: the CPU"):
+        options = InferenceOptions("float16")
+        evaluate(config, checkpoint, baselines=(), device="cpu", inference=options)
+
+
+def test_a_structure_that_cannot_be_decoded_is_left_out_of_the_preview(
+    toy: Path, sample_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gfla_video.tasks.pose.structure import PoseStructure
+
+    checkpoint = save(toy / "model.pth", {"generator": {"type": "ShiftGenerator"}})
+    config = Config(settings(sample_data))
+    widths = []
+    for path in (toy / "with.png", toy / "without.png"):
+        evaluate(config, checkpoint, baselines=(), device="cpu", preview=path)
+        widths.append(Image.open(path).width)
+        monkeypatch.delattr(PoseStructure, "decode", raising=False)
+    assert widths[0] - widths[1] == 3 * 64 + 2  # one panel, enlarged, and the gap
 
 
 def test_bad_input_is_one_sentence(toy: Path, sample_data: Path) -> None:
