@@ -97,7 +97,10 @@ class FlowEstimator(nn.Module):
         """
         flows, masks = [], []
         for source, structure in zip(sources, source_structures, strict=True):
-            flow, mask = self._estimate(torch.cat([source, structure, target_structure], dim=1))
+            inputs = torch.cat([source, structure, target_structure], dim=1)
+            if _channels_last(target_structure):  # one source for a whole batch hides it from cat
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+            flow, mask = self._estimate(inputs)
             flows.append(flow)
             masks.append(mask)
         return FlowOutput(flows, masks)
@@ -116,3 +119,9 @@ class FlowEstimator(nn.Module):
                 flows.append(self.flow_heads[head](out))
                 masks.append(torch.sigmoid(self.mask_heads[head](out)))
         return flows, masks
+
+
+def _channels_last(maps: Tensor) -> bool:
+    """Whether the maps lie channels innermost, and not by chance (one channel, one pixel)."""
+    last = maps.is_contiguous(memory_format=torch.channels_last)
+    return last and not maps.is_contiguous()
