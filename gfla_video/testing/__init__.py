@@ -1,1 +1,1 @@
-"""What tests and task authors share: the literal reference of the paper's formulation."""
+"""For tests and task authors: the literal reference of the paper's formulation, benchmarks."""
