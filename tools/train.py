@@ -28,6 +28,13 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: a GPU if there is one")
     parser.add_argument("--launcher", choices=["none", "pytorch"], default="none")
     parser.add_argument("--seed", type=int, help="default: the config's randomness.seed")
+    parser.add_argument(
+        "--amp",
+        nargs="?",
+        const="bfloat16",
+        choices=["bfloat16", "float16"],
+        help="mixed precision: bfloat16 (the default of --amp) on CPUs and GPUs, float16 on GPUs",
+    )
     train(**vars(parser.parse_args()))
 
 

@@ -30,7 +30,7 @@ _flow_losses = dict(
     landmarks=dict(type="LandmarkFlowLoss", weight=1.0),
     masks=dict(type="MaskVisibilityLoss", weight=1.0),
 )
-_small_adam = dict(type="Adam", lr=4e-4, betas=(0.5, 0.999))
+_small_adam = dict(type="Adam", lr=4e-4, betas=(0.5, 0.999), fused=True)
 _small_flow_optim = dict(type="OptimWrapper", optimizer=_small_adam)
 _small_full_optim = dict(
     constructor="PerNetworkOptimConstructor",

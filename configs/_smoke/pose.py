@@ -19,7 +19,7 @@ _losses = dict(
     correctness=dict(type="SamplingCorrectnessLoss", weight=5.0),
     regularization=dict(type="AffineRegularizationLoss", weight=0.01),
 )
-_adam = dict(type="Adam", lr=1e-3, betas=(0.5, 0.999))
+_adam = dict(type="Adam", lr=1e-3, betas=(0.5, 0.999), fused=True)
 
 stages = [
     dict(

@@ -15,6 +15,7 @@ from mmengine.dist import barrier, is_main_process
 
 from gfla_video.apis.config import load_config
 from gfla_video.apis.device import choose_device
+from gfla_video.engine.autocast import use_autocast
 from gfla_video.engine.checkpoint import last_checkpoint, read_checkpoint, write_checkpoint
 from gfla_video.engine.distributed import end_processes, start_processes
 from gfla_video.engine.runner import run_stage
@@ -46,6 +47,7 @@ def train(
     launcher: str = "none",
     seed: int | None = None,
     overwrite: bool = False,
+    amp: str | None = None,
 ) -> Path:
     """Train the stages of ``config`` one after the other.
 
@@ -64,6 +66,8 @@ def train(
         launcher: ``pytorch`` when started by ``torchrun``, else ``none``.
         seed: of weights, data order and augmentation; default: the config's ``randomness.seed``.
         overwrite: throw away the checkpoints of an earlier run in ``work_dir``.
+        amp: ``bfloat16`` or ``float16``: train under autocast (float16 on GPUs only); default: as
+            the config's wrappers say, float32 unless they say otherwise.
 
     Returns:
         ``<work_dir>/model.pth``, or the stage's last checkpoint when ``stage`` is not the last one.
@@ -79,6 +83,8 @@ def train(
         if not 0 <= seed < 2**32:
             raise UserError(f"--seed {seed}: must be 0 or more and less than 2**32")
         whole.merge_from_dict({"randomness.seed": seed})
+    if amp is not None:
+        use_autocast(whole, amp)
     whole.launcher = launcher
     folder = ensure_writable_folder(work_dir or whole.get("work_dir") or _default_folder(whole))
     stages = expand_stages(whole, folder)

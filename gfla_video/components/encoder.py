@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from gfla_video.components.blocks import EncoderBlock, level_width
+from gfla_video.components.recompute import run
 from gfla_video.registry import MODELS
 
 
@@ -20,6 +21,7 @@ class PyramidEncoder(nn.Module):
         norm: ``instance`` (released) or ``none``. Instance norm takes each channel's mean and
             contrast away, and with them the picture's own colours: the result then has the colours
             that are usual in the training set. Without it they are kept.
+        checkpointing: keep each level's input only for the backward pass, compute it again there.
     """
 
     def __init__(
@@ -29,8 +31,10 @@ class PyramidEncoder(nn.Module):
         max_channels: int = 512,
         levels: int = 3,
         norm: str = "instance",
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        self.checkpointing = checkpointing
         widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
         self.levels = levels
         self.blocks = nn.ModuleList(
@@ -41,6 +45,6 @@ class PyramidEncoder(nn.Module):
         """``[B, c, H, W]`` to a list over levels, fine to coarse: ``[B, w_i, H/2^i, W/2^i]``."""
         features = []
         for block in self.blocks:
-            x = block(x)
+            x = run(block, x, self.checkpointing)
             features.append(x)
         return features

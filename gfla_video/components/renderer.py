@@ -11,6 +11,8 @@ from gfla_video.components.attention import EncodedSource
 from gfla_video.components.blocks import DecoderBlock, ReflectConv, ResBlock, level_width
 from gfla_video.components.encoder import PyramidEncoder
 from gfla_video.components.fusion import SumFusion
+from gfla_video.components.recompute import run
+from gfla_video.ops.reference import accumulation_type
 from gfla_video.registry import MODELS
 from gfla_video.structures import FlowOutput
 
@@ -28,6 +30,8 @@ class TextureRenderer(nn.Module):
         levels: halvings of the target encoder.
         res_blocks: residual blocks before each doubling (released ``num_blocks`` - 1).
         fusion: how references are blended, :class:`SumFusion` by default.
+        checkpointing: keep the inputs of the target encoder's levels and of the decoder's blocks
+            only for the backward pass, compute the rest again there.
     """
 
     def __init__(
@@ -40,14 +44,18 @@ class TextureRenderer(nn.Module):
         levels: int = 3,
         res_blocks: int = 1,
         fusion: nn.Module | None = None,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        self.checkpointing = checkpointing
         self.attention_levels = tuple(attention_levels)
         self._check(attentions, levels, base_channels, max_channels)
         self.levels = levels
         self.attentions = nn.ModuleList(attentions)
         self.fusion = SumFusion() if fusion is None else fusion
-        self.encoder = PyramidEncoder(structure_channels, base_channels, max_channels, levels)
+        self.encoder = PyramidEncoder(
+            structure_channels, base_channels, max_channels, levels, checkpointing=checkpointing
+        )
         widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
         self.decoders = nn.ModuleList(
             nn.Sequential(
@@ -92,7 +100,7 @@ class TextureRenderer(nn.Module):
     def forward(
         self, encoded: Sequence[Sequence[EncodedSource]], flow: FlowOutput, target_structure: Tensor
     ) -> Tensor:
-        """Render the picture ``[B, 3, H, W]`` in [-1, 1].
+        """Render the picture ``[B, 3, H, W]`` in [-1, 1], in float32 also from half types.
 
         Args:
             encoded: ``[r][scale]`` of :meth:`encode_source`.
@@ -110,5 +118,7 @@ class TextureRenderer(nn.Module):
                     for source, flows in zip(encoded, flow.flows, strict=True)
                 ]
                 out = self.fusion(out, attended, [masks[scale] for masks in flow.masks])
-            out = decoder(out)  # [B, w, H/2^(level-1), W/2^(level-1)]
-        return torch.tanh(self.to_image(out))
+            for part in decoder:  # to [B, w, H/2^(level-1), W/2^(level-1)]
+                out = run(part, out, self.checkpointing)
+        colours = run(self.to_image, out, self.checkpointing)
+        return torch.tanh(colours.to(accumulation_type(colours.dtype)))

@@ -16,6 +16,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from gfla_video.engine.checkpoint import (
     load_strict,
@@ -27,6 +28,7 @@ from gfla_video.engine.checkpoint import (
 )
 from gfla_video.engine.logs import quiet_console, say
 from gfla_video.engine.loop import ResumableTrainLoop
+from gfla_video.engine.optim import unwrapped
 from gfla_video.engine.rng import gather_rng_states
 from gfla_video.engine.stages import Stage, carry_over, settings_changes
 from gfla_video.registry import DATASETS, MODELS
@@ -109,6 +111,37 @@ class StageRunner(Runner):
         if not self.distributed:
             return model
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Build the optimisers; what torch refuses about their settings is said in one sentence."""
+        try:
+            return super().build_optim_wrapper(optim_wrapper)
+        except (RuntimeError, ValueError) as error:
+            hint = ", set fused=False in the optimiser" if "fused" in str(error) else ""
+            raise UserError(
+                f"{self.stage.title}: optim_wrapper cannot be built: {error}{hint}"
+            ) from error
+
+    def _maybe_compile(self, target: str) -> None:
+        """``compile=True`` (or a dict of ``torch.compile``'s arguments) compiles the networks.
+
+        MMEngine would compile the whole step, whose updates and freezing break the graph anyway. A
+        network with spectral norm stays as it is: each of its runs changes the norm's state, and a
+        compiled backward pass over two runs (real and fake) would find it changed.
+        """
+        settings = self.cfg.get("compile")
+        if not settings:
+            return
+        options = {} if settings is True else dict(settings)
+        for name, child in unwrapped(self.model).named_children():
+            network = unwrapped(child)
+            if not any(parameter.requires_grad for parameter in network.parameters()):
+                continue
+            if any(is_parametrized(part) for part in network.modules()):
+                say(self.logger, f"{name} is not compiled, as it has a spectral norm")
+                continue
+            network.compile(**options)
+            say(self.logger, f"{name} is compiled, the first steps are slow")
 
     def load_or_resume(self) -> None:
         """Resume, or start from the weights of another stage, or keep the initialisation."""

@@ -25,6 +25,7 @@ class FlowModel(LossModel):
         losses: by name.
         features: extractor of the losses.
         data_preprocessor: MMEngine's.
+        **switches: ``channels_last`` and ``checkpointing``, see :class:`LossModel`.
     """
 
     def __init__(
@@ -33,9 +34,11 @@ class FlowModel(LossModel):
         losses: Mapping[str, TransferLoss],
         features: FeatureExtractor | None = None,
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
+        **switches: bool,
     ) -> None:
-        super().__init__(losses, features, data_preprocessor)
+        super().__init__(losses, features, data_preprocessor, **switches)
         self.flow_estimator = flow_estimator
+        self.apply_switches()
         self.levels = tuple(flow_estimator.flow_levels)
         if not any(loss.trains_masks for loss in losses.values()):
             for parameter in flow_estimator.mask_parameters():

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gfla_video.components.attention import EncodedSource
 from gfla_video.components.init import init_orthogonal
+from gfla_video.components.recompute import set_checkpointing
 from gfla_video.registry import MODELS
 from gfla_video.structures import GeneratorOutput
 
@@ -24,6 +25,8 @@ class TransferGenerator(nn.Module):
         flow_estimator: sources, structures and target structure to flows and masks.
         renderer: encoded sources, flows and target structure to the picture.
         gain: of the orthogonal initial weights of encoder and renderer (released: 0.02).
+        checkpointing: switch the activation checkpointing of all parts on: training takes less
+            memory and more time, values and gradients stay the same.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class TransferGenerator(nn.Module):
         flow_estimator: nn.Module,
         renderer: nn.Module,
         gain: float = 0.02,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.source_encoder = source_encoder
@@ -44,6 +48,8 @@ class TransferGenerator(nn.Module):
             )
         init_orthogonal(source_encoder, gain)
         init_orthogonal(renderer, gain)
+        if checkpointing:
+            set_checkpointing(self)
 
     def encode_sources(self, sources: Sequence[Tensor]) -> list[list[EncodedSource]]:
         """What depends on the sources alone, ``[r][scale]``: compute it once per source.

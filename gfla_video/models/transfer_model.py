@@ -34,6 +34,7 @@ class TransferModel(LossModel):
         features: extractor of the losses.
         update_order: ``discriminator_first`` (released) or ``generator_first`` (PATN).
         data_preprocessor: MMEngine's.
+        **switches: ``channels_last`` and ``checkpointing``, see :class:`LossModel`.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class TransferModel(LossModel):
         features: FeatureExtractor | None = None,
         update_order: str = "discriminator_first",
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
+        **switches: bool,
     ) -> None:
-        super().__init__(losses, features, data_preprocessor)
+        super().__init__(losses, features, data_preprocessor, **switches)
         if update_order not in ORDERS:
             raise ValueError(f"update_order must be {' or '.join(ORDERS)}, got {update_order!r}")
         self.generator = generator
         self.discriminator = discriminator
+        self.apply_switches()
         self.adversarial = adversarial
         self.update_order = update_order
         self.levels = tuple(generator.flow_estimator.flow_levels)  # type: ignore[union-attr,arg-type]
@@ -100,7 +103,7 @@ class TransferModel(LossModel):
             total, step_logs = self.parse_losses(losses)
             optim_wrapper[name].update_params(total)
             step_logs[f"loss_{name}"] = step_logs.pop("loss")  # each update names its own total
-            logs.update(step_logs)
+            logs.update({key: value.detach() for key, value in step_logs.items()})
         return logs
 
     def discriminator_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:

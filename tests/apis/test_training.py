@@ -170,6 +170,26 @@ def test_a_file_that_is_no_config(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.slow
+def test_the_tool_trains_in_bfloat16(
+    tmp_path: Path,
+    sample_data: Path,
+    run_tool: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    config = toy_training.smoke_file(tmp_path / "smoke.py", sample_data)
+    arguments = ("tools/train.py", config, "--device", "cpu", "--work-dir", tmp_path / "run")
+    run_tool(*arguments, "--amp", PYTHONPATH=PATHS)
+    written = (tmp_path / "run" / "config.py").read_text()
+    assert written.count("type='AutocastOptimWrapper'") == 3
+    assert written.count("dtype='bfloat16'") == 3
+    done = run_tool(*(*arguments, "--overwrite", "--amp", "float16"), check=False, PYTHONPATH=PATHS)
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "error: optim_wrapper.dtype: float16 trains on a GPU only, take bfloat16 (--amp bfloat16) "
+        "on the CPU"
+    )
+
+
+@pytest.mark.slow
 def test_the_tool_says_one_sentence(
     config: Path, tmp_path: Path, run_tool: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -120,3 +120,40 @@ def test_data_and_augmentation_follow_the_seed(tmp_path: Path) -> None:
     loader = runner.build_dataloader(runner._train_dataloader, seed=runner.seed)
     assert loader.dataset.seed == 5
     assert loader.sampler.seed == 5
+
+
+def test_compiled_networks_train_as_plain_ones(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Traced and differentiated by torch.compile; code generation would take minutes."""
+    stages = toy_stages(tmp_path, compile={"backend": "aot_eager"})
+    for stage in stages:
+        run_stage(stage, CPU, toy_run / stage.label / "iter_4.pth", resume=True)
+        ours = read_checkpoint(stage.folder / "iter_6.pth")["state_dict"]
+        theirs = read_checkpoint(toy_run / stage.label / "iter_6.pth")["state_dict"]
+        torch.testing.assert_close(ours, theirs)
+    shown = capsys.readouterr().out
+    assert "flow_estimator is compiled" in shown
+    assert "generator is compiled" in shown
+    assert "discriminator is not compiled, as it has a spectral norm" in shown
+
+
+def test_fused_optimisers_resume_bit_equal(tmp_path: Path) -> None:
+    whole, again = (toy_stages(tmp_path / name)[0] for name in ("whole", "again"))
+    for stage in (whole, again):
+        stage.config.optim_wrapper.optimizer.fused = True
+    run_stage(whole, CPU)
+    run_stage(again, CPU, whole.folder / "iter_4.pth", resume=True)
+    ours, theirs = (read_checkpoint(stage.folder / "iter_6.pth") for stage in (again, whole))
+    for name, tensor in theirs["state_dict"].items():
+        assert torch.equal(ours["state_dict"][name], tensor), name
+    assert theirs["optimizer"]["param_groups"][0]["fused"]
+
+
+def test_an_optimiser_that_cannot_be_built_is_said(tmp_path: Path) -> None:
+    both = {"type": "Adam", "lr": 0.01, "fused": True, "foreach": True}
+    stage = toy_stages(tmp_path)[0]
+    stage.config.optim_wrapper = {"type": "OptimWrapper", "optimizer": both}
+    message = r"stage 1 \(flow\): optim_wrapper cannot be built: .*fused.*, set fused=False"
+    with pytest.raises(UserError, match=message):
+        run_stage(stage, CPU)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from torch import Tensor, nn
+
+from gfla_video.components.recompute import run
 
 LEVELS = ("level1", "level2", "level3")
 
@@ -58,10 +61,15 @@ class SequentialFeatures(FeatureExtractor):
     Args:
         stages: modules run one after the other.
         names: index of the stage whose output has that name.
+        checkpointing: keep only the asked maps for the backward pass (of the generated picture) and
+            compute what lies between two of them again.
     """
 
-    def __init__(self, stages: Iterable[nn.Module], names: Mapping[str, int]) -> None:
+    def __init__(
+        self, stages: Iterable[nn.Module], names: Mapping[str, int], checkpointing: bool = False
+    ) -> None:
         super().__init__()
+        self.checkpointing = checkpointing
         self.stages = nn.ModuleList(stages)
         self.names = dict(names)
         freeze(self)
@@ -80,10 +88,22 @@ class SequentialFeatures(FeatureExtractor):
         wanted = {self.names[name]: name for name in layers}
         found: dict[str, Tensor] = {}
         x = self.prepare(images)
-        for index, stage in enumerate(self.stages):
-            if len(found) == len(wanted):
-                break
-            x = stage(x)
-            if index in wanted:
-                found[wanted[index]] = x
+        begin = 0
+        for last in sorted(wanted):
+            stages = self.stages[begin : last + 1]
+            # what one convolution and its rectifier keep is kept anyway
+            again = self.checkpointing and _convolutions(stages) > 1
+            x = run(partial(_through, stages), x, again)
+            found[wanted[last]] = x
+            begin = last + 1
         return found
+
+
+def _convolutions(stages: nn.ModuleList) -> int:
+    return sum(isinstance(part, nn.Conv2d) for part in stages.modules())
+
+
+def _through(stages: Iterable[nn.Module], x: Tensor) -> Tensor:
+    for stage in stages:
+        x = stage(x)
+    return x

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gfla_video.components.features.base import FeatureExtractor
+from gfla_video.components.precision import in_float32
 from gfla_video.registry import MODELS
 
 _SEED = 20200  # of the fixed projection: the features are constants, not a random choice
@@ -51,6 +52,7 @@ class FilterBankFeatures(FeatureExtractor):
         self.register_buffer("phases", phases, persistent=False)
         self.register_buffer("bank", _filters(), persistent=False)
 
+    @in_float32  # phases of many radians; it costs little
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Maps by name: ``bank<L>`` [B, 21, H/2^L, W/2^L], ``match<L>`` [B, D, H/2^L, W/2^L]."""
         wanted = set(layers)

@@ -28,6 +28,7 @@ class SqueezeNetFeatures(SequentialFeatures):
     Args:
         weights: file of torchvision's weights (``.pth``, or ``.npz`` with the same names), or None
             for random weights (tests only).
+        checkpointing: see :class:`SequentialFeatures`.
     """
 
     roles: Mapping[str, tuple[str, ...]] = {
@@ -38,19 +39,19 @@ class SqueezeNetFeatures(SequentialFeatures):
         "level3": ("fire5",),
     }
 
-    def __init__(self, weights: str | None) -> None:
+    def __init__(self, weights: str | None, checkpointing: bool = False) -> None:
         network = squeezenet1_1(weights=None)
         if weights is not None:
             load_strict(network, load_weights(Path(weights)), weights)
         stages = list(network.features)
         for module in network.features.modules():
             if isinstance(module, nn.ReLU):
-                module.inplace = False  # the kept maps must not be overwritten
+                module.inplace = True  # on its convolution's output, which nobody else reads
         names = {
             "relu1": 1, "fire2": 3, "fire3": 4, "fire4": 6,
             "fire5": 7, "fire6": 9, "fire7": 10, "fire8": 11,
         }  # fmt: skip
-        super().__init__(stages, names)
+        super().__init__(stages, names, checkpointing)
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         deviation = torch.tensor(_DEVIATION).view(1, 3, 1, 1)
         self.register_buffer("deviation", deviation, persistent=False)

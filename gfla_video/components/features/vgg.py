@@ -23,6 +23,7 @@ class VGG19Features(SequentialFeatures):
     Args:
         weights: a file of torchvision's ``vgg19`` (``features.*`` names), or a name that timm's hub
             knows (``vgg19.tv_in1k``), or None for random weights (for counting and tests only).
+        checkpointing: see :class:`SequentialFeatures`.
 
     Raises:
         UserError: the file is not there or does not fit, or the hub cannot be reached.
@@ -36,17 +37,17 @@ class VGG19Features(SequentialFeatures):
         "level3": ("relu4_1",),
     }
 
-    def __init__(self, weights: str | None = "vgg19.tv_in1k") -> None:
+    def __init__(self, weights: str | None = "vgg19.tv_in1k", checkpointing: bool = False) -> None:
         network = _network(weights)
         stages = list(network.features)[:_DEEPEST]
         for stage in stages:
             if isinstance(stage, nn.ReLU):
-                stage.inplace = False  # the kept maps must not be overwritten
+                stage.inplace = True  # on its convolution's output, which nobody else reads
         names = {
             "relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29,
             "relu2_2": 8, "relu3_4": 17, "relu4_4": 26, "relu5_2": 31,
         }  # fmt: skip
-        super().__init__(stages, names)
+        super().__init__(stages, names, checkpointing)
 
 
 def _network(weights: str | None) -> nn.Module:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gfla_video.components.precision import in_float32
 from gfla_video.registry import MODELS
 
 MODES = ("lsgan", "hinge", "nsgan")
@@ -27,10 +28,12 @@ class AdversarialLoss(nn.Module):
         self.mode = mode
         self.weight = weight
 
+    @in_float32
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """Half the sum of both parts: real logits should be high, fake ones low. A scalar."""
         return 0.5 * (self._judged(real, real=True) + self._judged(fake, real=False))
 
+    @in_float32
     def generator(self, fake: Tensor) -> Tensor:
         """Fake logits should be high. A scalar, weighted."""
         if self.mode == "hinge":

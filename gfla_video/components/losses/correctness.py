@@ -9,15 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gfla_video.components.losses.inputs import LossInputs, TransferLoss
+from gfla_video.components.precision import in_float32
 from gfla_video.ops import gaussian_warp
 from gfla_video.registry import MODELS
 from gfla_video.structures import resize_values_kept
 
 EPS = 1e-8
-CHUNK = 1024  # target positions compared with all source positions at a time
+SCORES = 16 * 2**20  # bytes of similarities at a time; larger blocks are no faster
 SAMPLINGS = ("gaussian", "bilinear")
 
 
+@torch.no_grad()
 def best_similarity(source: Tensor, target: Tensor) -> Tensor:
     """Highest cosine of each target feature with any source feature (Eq. 3).
 
@@ -26,14 +28,21 @@ def best_similarity(source: Tensor, target: Tensor) -> Tensor:
         target: ``[B, C, h, w]``.
 
     Returns:
-        ``[B, h*w]``. Computed in chunks: the N x N matrix is never in memory.
+        ``[B, h*w]``, without gradient. Target positions are compared with all of the source in
+        blocks of bounded size (one block serves all): the N x N matrix is never in memory.
     """
-    source = _unit(source.flatten(2))
-    target = _unit(target.flatten(2))
-    best = [
-        torch.bmm(chunk.transpose(1, 2), source).amax(dim=2) for chunk in target.split(CHUNK, dim=2)
-    ]
-    return torch.cat(best, dim=1)
+    source = _unit(source.flatten(2))  # [B, C, N]
+    target = _unit(target.flatten(2)).transpose(1, 2)  # [B, M, C]
+    batch, count = target.shape[:2]
+    row = batch * source.shape[2] * source.element_size()  # bytes of one target position
+    rows = min(max(SCORES // max(row, 1), 1), count)
+    scores = source.new_empty(batch, rows, source.shape[2])
+    best = source.new_empty(batch, count)
+    for start in range(0, count, rows):
+        part = target[:, start : start + rows]
+        found = torch.bmm(part, source, out=scores[:, : part.shape[1]])
+        torch.amax(found, dim=2, out=best[:, start : start + rows])
+    return best
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -65,6 +74,7 @@ def _released_grid(count: int, like: Tensor) -> Tensor:
     return (2 * steps / (count - 1) - 1).to(like.dtype)
 
 
+@in_float32
 def sampling_correctness(
     source: Tensor,
     target: Tensor,
@@ -86,8 +96,7 @@ def sampling_correctness(
     """
     size = (target.shape[2], target.shape[3])
     flow = resize_values_kept(flow, size)
-    with torch.no_grad():
-        best = best_similarity(source, target)
+    best = best_similarity(source, target)
     if sampling == "gaussian":
         sampled = gaussian_warp(source, flow, window=4, sigma=2.0)
     else:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gfla_video.components.losses.inputs import LossInputs, TransferLoss
+from gfla_video.components.precision import in_float32
 from gfla_video.registry import MODELS
 
 PRESENT = 0.5  # a map whose maximum is lower shows no landmark
@@ -27,6 +28,7 @@ def peaks(structure: Tensor) -> tuple[Tensor, Tensor]:
     return place.to(structure.dtype), value > PRESENT
 
 
+@in_float32
 def landmark_flow(flow: Tensor, source: Tensor, target: Tensor) -> Tensor:
     """Mean distance of the flow, around each target landmark, from the landmark's own motion.
 

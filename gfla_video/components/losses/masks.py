@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gfla_video.components.losses.inputs import LossInputs, TransferLoss
+from gfla_video.components.precision import in_float32
 from gfla_video.ops import window_base, windowed_gather
 from gfla_video.ops.sampling import positions
 from gfla_video.registry import MODELS
@@ -37,6 +38,17 @@ def nearest_difference(source: Tensor, target: Tensor, flow: Tensor, radius: int
         for dx in range(window)
     ]
     return torch.stack(differences).amin(dim=0)
+
+
+@in_float32
+def mask_cross_entropy(mask: Tensor, label: Tensor) -> Tensor:
+    """Mean cross entropy of a mask with what it should be, a scalar.
+
+    Args:
+        mask: ``[B, 1, h, w]`` in [0, 1].
+        label: ``[B, 1, H, W]`` in [0, 1], averaged over each position of the mask.
+    """
+    return F.binary_cross_entropy(mask, F.interpolate(label, size=mask.shape[-2:], mode="area"))
 
 
 @MODELS.register_module()
@@ -85,6 +97,5 @@ class MaskVisibilityLoss(TransferLoss):
         for source, flows, masks in zip(inputs.sources, inputs.flows, inputs.masks, strict=True):
             label = self.label(source, inputs.target, flows[-1])
             for mask in masks:
-                here = F.interpolate(label, size=mask.shape[-2:], mode="area")
-                total = total + F.binary_cross_entropy(mask, here)
+                total = total + mask_cross_entropy(mask, label)
         return self.weight * total / max(len(inputs.sources), 1)

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from gfla_video.components.losses.inputs import LossInputs, TransferLoss
+from gfla_video.components.precision import in_float32, mean_absolute_difference
 from gfla_video.registry import MODELS
 
 
+@in_float32
 def gram_matrix(feature: Tensor) -> Tensor:
     """``F F^T / (h * w * C)`` of ``[B, C, h, w]``: ``[B, C, C]``."""
     batch, channels, height, width = feature.shape
@@ -27,7 +29,7 @@ class PerceptualLoss(TransferLoss):
         total = inputs.target.new_zeros(())
         for name in inputs.layers["content"]:
             fake, true = inputs.fake_features[name], inputs.target_features[name]
-            total = total + (fake - true).abs().mean()
+            total = total + mean_absolute_difference(fake, true)
         return self.weight * total
 
 
@@ -42,5 +44,5 @@ class StyleLoss(TransferLoss):
         total = inputs.target.new_zeros(())
         for name in inputs.layers["style"]:
             fake, true = inputs.fake_features[name], inputs.target_features[name]
-            total = total + (gram_matrix(fake) - gram_matrix(true)).abs().mean()
+            total = total + mean_absolute_difference(gram_matrix(fake), gram_matrix(true))
         return self.weight * total

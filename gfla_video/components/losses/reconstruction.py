@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from gfla_video.components.losses.inputs import LossInputs, TransferLoss
+from gfla_video.components.precision import mean_absolute_difference
 from gfla_video.registry import MODELS
 
 
@@ -16,4 +17,4 @@ class ReconstructionLoss(TransferLoss):
         """A scalar."""
         if inputs.fake is None:
             raise ValueError("ReconstructionLoss needs a generated picture: not in a flow stage")
-        return self.weight * (inputs.fake - inputs.target).abs().mean()
+        return self.weight * mean_absolute_difference(inputs.fake, inputs.target)

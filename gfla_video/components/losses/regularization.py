@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gfla_video.components.losses.inputs import LossInputs, TransferLoss
+from gfla_video.components.precision import in_float32
 from gfla_video.registry import MODELS
 
 
@@ -23,6 +24,7 @@ def affine_residual_kernel(size: int) -> Tensor:
     return rows @ torch.linalg.solve(rows.T @ rows, rows.T) - torch.eye(size * size).double()
 
 
+@in_float32
 def affine_regularization(flow: Tensor, size: int) -> Tensor:
     """Squared distance of the flow from its best affine map in every window (Eq. 6).
 
