@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfla_video.components.blocks import activation
-from gfla_video.ops import bilinear_sample, local_attention
-from gfla_video.ops.sampling import positions
+from gfla_video.ops.sampling import Location, attend_at, bilinear_at, locate, positions
 from gfla_video.registry import MODELS
 
 
@@ -26,6 +25,20 @@ class EncodedSource(NamedTuple):
     def expand(self, batch: int) -> EncodedSource:
         """The same source for each of ``batch`` targets, without a copy."""
         return EncodedSource(*(x.expand(batch, -1, -1, -1) for x in self))
+
+
+def replicate_pad(x: Tensor, before: int, after: int) -> Tensor:
+    """Repeat the borders of ``[B, C, H, W]``: to ``[B, C, H + before + after, W + ...]``.
+
+    A traced graph concatenates instead: torch's tracer expects the gradient of the replicate mode
+    in another layout than its kernel gives it for channels-last maps.
+    """
+    if not torch.compiler.is_compiling():
+        return F.pad(x, (before, after, before, after), mode="replicate")
+    for dim in (3, 2):
+        first, last = x.narrow(dim, 0, 1), x.narrow(dim, x.shape[dim] - 1, 1)
+        x = torch.cat([first] * before + [x] + [last] * after, dim=dim)
+    return x
 
 
 @MODELS.register_module()
@@ -63,16 +76,20 @@ class LocalAttention(nn.Module):
     def encode_source(self, source: Tensor) -> EncodedSource:
         """Convolve the source once: keys ``[B, hidden, H+r+q, W+r+q]``, positions from -q on."""
         reach = self.before + self.after
-        padded = F.pad(source, (reach, reach, reach, reach), mode="replicate")
-        return EncodedSource(source, self.source_conv(padded))
+        return EncodedSource(source, self.source_conv(replicate_pad(source, reach, reach)))
 
     def predict_kernel(self, encoded: EncodedSource, target: Tensor, flow: Tensor) -> Tensor:
         """The attention over the k x k taps (Eq. 8): ``[B, k*k, H, W]``, sums to 1."""
-        r, q = self.before, self.after
-        query = self.target_conv(F.pad(target, (r, q, r, q), mode="replicate"))
-        key = bilinear_sample(encoded.keys, positions(flow) + q)
+        return self._predict(encoded, target, self._locate(encoded, flow))
+
+    def _locate(self, encoded: EncodedSource, flow: Tensor) -> Location:
+        return locate(positions(flow), (encoded.values.shape[2], encoded.values.shape[3]))
+
+    def _predict(self, encoded: EncodedSource, target: Tensor, at: Location) -> Tensor:
+        query = self.target_conv(replicate_pad(target, self.before, self.after))
+        key = bilinear_at(encoded.keys, at._replace(corner=at.corner + self.after))
         logits = self.to_kernel(self.act(query + key))
-        return torch.softmax(logits, dim=1, dtype=flow.dtype)  # not in a half type
+        return torch.softmax(logits, dim=1, dtype=at.fraction.dtype)  # not in a half type
 
     def forward(self, encoded: EncodedSource, target: Tensor, flow: Tensor) -> Tensor:
         """The flowed feature (Eq. 9): ``[B, C, H, W]``.
@@ -82,5 +99,6 @@ class LocalAttention(nn.Module):
             target: ``[B, C, H, W]``.
             flow: ``[B, 2, H, W]`` in feature pixels.
         """
-        kernel = self.predict_kernel(encoded, target, flow)
-        return local_attention(encoded.values, kernel * self.scale, flow)
+        at = self._locate(encoded, flow)  # keys and values are read at the same positions
+        kernel = self._predict(encoded, target, at)
+        return attend_at(encoded.values, kernel * self.scale, at)

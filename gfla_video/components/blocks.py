@@ -119,16 +119,19 @@ def _up(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
 
 
 class ReflectConv(nn.Module):
-    """``[B, c, H, W] -> [B, o, H, W]``: act, reflection pad, conv3: the skip's "jump"."""
+    """``[B, c, H, W] -> [B, o, H, W]``: act, reflection pad, conv3: the skip's "jump".
+
+    The padded copy is activated, in place: the same values, and one map less is kept.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.act = activation()
+        self.act = activation(inplace=True)
         self.conv = nn.Conv2d(in_channels, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve without norm, borders reflected."""
-        out: Tensor = self.conv(F.pad(self.act(x), (1, 1, 1, 1), mode="reflect"))
+        out: Tensor = self.conv(self.act(F.pad(x, (1, 1, 1, 1), mode="reflect")))
         return out
 
 

@@ -9,12 +9,15 @@ all taps clamp.
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gfla_video.ops.reference import accumulation_type
-from gfla_video.ops.windowed_gather import window_base, windowed_gather
+from gfla_video.ops.windowed_gather import windowed_gather
 
 MARGIN = 64.0  # windows reach at most this far; farther positions give the border and no gradient
 
@@ -31,17 +34,41 @@ def positions(flow: Tensor) -> Tensor:
     return torch.stack([flow[:, 0] + x, flow[:, 1] + y], dim=1)
 
 
-def _bounded(position: Tensor, size: tuple[int, int]) -> Tensor:
-    """Finite positions at most ``MARGIN`` outside the map; beyond, nothing changes any more."""
+class Location(NamedTuple):
+    """Where windows lie in a source.
+
+    ``corner`` int32 ``[B, 2, h, w]`` is the floor (x, y) of each position, ``fraction``
+    ``[B, 2, h, w]`` in [0, 1) the rest, through which gradients go.
+    """
+
+    corner: Tensor
+    fraction: Tensor
+
+
+def locate(position: Tensor, size: tuple[int, int]) -> Location:
+    """Corners and fractions of any positions, also of those that are not finite.
+
+    Args:
+        position: ``[B, 2, h, w]`` = (x, y) in source pixels. NaN counts as 0; positions more than
+            ``MARGIN`` outside are moved there, where every tap is the border all the same.
+        size: height and width of the source.
+    """
     height, width = size
     finite = torch.nan_to_num(position, nan=0.0, posinf=1e9, neginf=-1e9)
-    return torch.stack(
-        [
-            finite[:, 0].clamp(-MARGIN, width + MARGIN),
-            finite[:, 1].clamp(-MARGIN, height + MARGIN),
-        ],
-        dim=1,
-    )
+    if height == width:
+        bounded = finite.clamp(-MARGIN, width + MARGIN)
+    else:
+        x = finite[:, 0].clamp(-MARGIN, width + MARGIN)
+        bounded = torch.stack([x, finite[:, 1].clamp(-MARGIN, height + MARGIN)], dim=1)
+    floor = bounded.detach().floor()
+    return Location(floor.to(torch.int32), bounded - floor)
+
+
+def bilinear_at(source: Tensor, location: Location, backend: str = "auto") -> Tensor:
+    """Sample ``source [B, C, H, W]`` bilinearly at a :class:`Location`: ``[B, C, h, w]``."""
+    axes = torch.stack([1 - location.fraction, location.fraction], dim=1)  # [B, tap, xy, h, w]
+    weights = (axes[:, :, None, 1] * axes[:, None, :, 0]).flatten(1, 2)  # [B, 4, h, w]
+    return _gather(source, weights, location.corner, backend)
 
 
 def bilinear_sample(source: Tensor, position: Tensor, backend: str = "auto") -> Tensor:
@@ -55,11 +82,11 @@ def bilinear_sample(source: Tensor, position: Tensor, backend: str = "auto") -> 
     Returns:
         ``[B, C, h, w]``; taps outside the map are clamped to its border.
     """
-    size = (source.shape[2], source.shape[3])
-    position = _bounded(position, size)
-    a, b = (position - position.detach().floor()).unbind(1)
-    weights = torch.stack([(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b], dim=1)
-    return _gather(source, weights, window_base(position, size, window=2, before=0), backend)
+    return bilinear_at(source, locate(position, _size(source)), backend)
+
+
+def _size(source: Tensor) -> tuple[int, int]:
+    return source.shape[2], source.shape[3]
 
 
 def bilinear_warp(source: Tensor, flow: Tensor, backend: str = "auto") -> Tensor:
@@ -89,16 +116,14 @@ def gaussian_warp(
         raise ValueError(f"gaussian_warp needs an even window of at least 2 taps, got {window}")
     if sigma <= 0:
         raise ValueError(f"gaussian_warp needs a positive sigma, got {sigma}")
-    size = (source.shape[2], source.shape[3])
     before = window // 2 - 1
-    position = _bounded(positions(flow), size)
-    fraction = position - position.detach().floor()  # [B, 2, h, w]
-    taps = torch.arange(-before, window - before, dtype=flow.dtype, device=flow.device)
+    corner, fraction = locate(positions(flow), _size(source))
+    taps = torch.arange(-before, window - before, dtype=fraction.dtype, device=flow.device)
     distance = taps.view(1, 1, -1, 1, 1) - fraction.unsqueeze(2)  # [B, 2, K, h, w]
     axis = torch.exp(distance.square() / (-2 * sigma * sigma))
     axis = axis / axis.sum(dim=2, keepdim=True)  # separable, so normalising each axis is enough
     weights = (axis[:, 1].unsqueeze(2) * axis[:, 0].unsqueeze(1)).flatten(1, 2)  # [B, K*K, h, w]
-    return _gather(source, weights, window_base(position, size, window, before), backend)
+    return _gather(source, weights, corner - before, backend)
 
 
 def local_attention(
@@ -121,16 +146,20 @@ def local_attention(
     Raises:
         ValueError: attention whose channels are no k * k.
     """
-    kernel = int(round(attention.shape[1] ** 0.5))
+    return attend_at(source, attention, locate(positions(flow), _size(source)), backend)
+
+
+def attend_at(
+    source: Tensor, attention: Tensor, location: Location, backend: str = "auto"
+) -> Tensor:
+    """:func:`local_attention` at a :class:`Location` that is known already."""
+    kernel = math.isqrt(attention.shape[1])
     if kernel * kernel != attention.shape[1]:
         raise ValueError(f"attention must have k*k channels, got {attention.shape[1]}")
-    size = (source.shape[2], source.shape[3])
-    position = _bounded(positions(flow), size)
-    a, b = (position - position.detach().floor()).unbind(1)
+    a, b = location.fraction.unbind(1)
     taps = attention.to(a.dtype).unflatten(1, (kernel, kernel))
     weights = _spread(taps, a, b).flatten(1, 2)
-    base = window_base(position, size, window=kernel + 1, before=kernel // 2)
-    return _gather(source, weights, base, backend)
+    return _gather(source, weights, location.corner - kernel // 2, backend)
 
 
 def _spread(taps: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gfla_video.apis.convert import convert_checkpoint
 from gfla_video.apis.load import load_network
-from gfla_video.components.attention import LocalAttention
+from gfla_video.components.attention import LocalAttention, replicate_pad
 from gfla_video.testing.literal import literal_attention
 
 
@@ -86,3 +87,13 @@ def test_literal(kernel: int) -> None:
         results.append((out, source.grad, target.grad, flow.grad))
     for ours, true in zip(*results, strict=True):
         torch.testing.assert_close(ours, true, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 1), (1, 0)])
+def test_a_traced_graph_pads_as_the_eager_network(before: int, after: int) -> None:
+    x = torch.randn(2, 3, 5, 4).to(memory_format=torch.channels_last)
+    torch.compiler.reset()
+    traced = torch.compile(replicate_pad, fullgraph=True, backend="eager")
+    padded = F.pad(x, (before, after, before, after), mode="replicate")
+    assert torch.equal(traced(x, before, after), padded)
+    assert torch.equal(replicate_pad(x, before, after), padded)
