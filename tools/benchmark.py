@@ -40,6 +40,11 @@ def main() -> None:
     add("--compile", action="store_true", help="model: add variants under torch.compile")
     add("--graphs", action="store_true", help="model: add CUDA graphs (--device cuda)")
     add("--frames", type=int, metavar="N", help="animate: length of the clip")
+    add(
+        "--keep-memory",
+        action="store_true",
+        help="all variants: keep freed memory as our other tools do (default: the system's way)",
+    )
     add("--seed", type=int, default=0, help="of weights and inputs (default: 0)")
     add("--quick", action="store_true", help="tiny sizes, two rounds: does it all run?")
     args = parser.parse_args()
@@ -56,6 +61,7 @@ def main() -> None:
         graphs=args.graphs,
         frames=args.frames,
         seed=args.seed,
+        keep_memory=args.keep_memory,
     )
     print(format_report(benchmark(args.command, settings, args.json)))
     if args.json is not None:
@@ -63,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, prepare=False)  # every variant in a process as PyTorch finds it

@@ -18,10 +18,14 @@ def prepare_process() -> None:
     """Settings of the process that make small networks on few cores fast; before torch is loaded.
 
     Threads that wait spin briefly, not for long (another process may need the core) and not never
-    (waking up costs more than a small layer). On Linux freed memory is kept: giving every
-    activation back to the system and taking it again cost a sixth of a training step.
+    (waking up costs more than a small layer). Freed memory is kept.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """On Linux: giving every activation back to the system costs a sixth of a training step."""
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
@@ -29,9 +33,15 @@ def prepare_process() -> None:
             mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a tool's ``main``; end with status 2 on a :class:`UserError`, 130 on Ctrl-C."""
-    prepare_process()
+def run(main: Callable[[], None], prepare: bool = True) -> None:
+    """Run a tool's ``main``; end with status 2 on a :class:`UserError`, 130 on Ctrl-C.
+
+    Args:
+        main: of the tool.
+        prepare: whether :func:`prepare_process` comes first.
+    """
+    if prepare:
+        prepare_process()
     try:
         main()
     except UserError as error:

@@ -49,6 +49,8 @@ class Settings:
         graphs: add variants captured as CUDA graphs (CUDA only).
         frames: length of the animated clip, None: the command's own.
         seed: of weights and inputs.
+        keep_memory: all variants in a process that keeps freed memory, as our other tools do, which
+            helps the materialised form most; False: as PyTorch finds the system.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -63,6 +65,7 @@ class Settings:
     graphs: bool = False
     frames: int | None = None
     seed: int = 0
+    keep_memory: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("repeats", 1), ("warmup", 1), ("threads", 1), ("frames", 2)):

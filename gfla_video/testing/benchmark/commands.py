@@ -19,6 +19,7 @@ from gfla_video.testing.benchmark.cases import (
 from gfla_video.testing.benchmark.floors import Rates
 from gfla_video.testing.benchmark.machine import describe
 from gfla_video.testing.benchmark.op import gather_cases
+from gfla_video.utils.cli import keep_freed_memory
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import write_json
 
@@ -49,6 +50,8 @@ def benchmark(
     if command not in COMMANDS:
         raise UserError(f"{command}: there are the benchmarks {', '.join(COMMANDS)}")
     usual, cases = COMMANDS[command]
+    if settings.keep_memory:
+        keep_freed_memory()
     with threads(settings.threads), tempfile.TemporaryDirectory() as folder:
         problem = native_problem(settings.device, DTYPES[settings.dtype])
         rates = Rates(settings.device, settings.quick)
