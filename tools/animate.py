@@ -42,7 +42,11 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     add("--batch-size", type=int, metavar="N", help=batch)
     add("--show", default="result", help=f"panels beside the result, of {','.join(PANELS)}")
     add("--resize", choices=("pad", "stretch"), help="source to model size (default: the driver's)")
-    add("--no-overlap", action="store_true", help="read, generate and write one after the other")
+    add(
+        "--overlap",
+        action=argparse.BooleanOptionalAction,
+        help="read, generate and write at the same time (default: not on the CPU)",
+    )
     add_inference_arguments(parser)
     args = parser.parse_args(arguments)
     return args, {name: getattr(args, name) for name in vars(task.parse_args([]))}
@@ -60,7 +64,7 @@ def main() -> None:
         batch_size=args.batch_size,
         show=args.show,
         resize=args.resize,
-        overlap=not args.no_overlap,
+        overlap=args.overlap,
         **driver_options,
     )
     print(summary["summary"])

@@ -132,13 +132,13 @@ class Animator:
         batch_size: int | None = None,
         show: Sequence[str] | str = ("result",),
         resize: str | None = None,
-        overlap: bool = True,
+        overlap: bool | None = None,
         **driver_options: Any,
     ) -> dict[str, Any]:
         """Make a clip of ``source`` that moves like ``driving``.
 
         Frames are generated in batches and written as they come: memory does not depend on the
-        length. Reading what drives, the network, and drawing and writing run at the same time,
+        length. Reading what drives, the network, and drawing and writing can run at the same time,
         each at most two batches ahead of the next. Ctrl-C leaves ``<stem>.partial.mp4`` beside
         ``out``, and an older ``out`` as it was.
 
@@ -150,7 +150,8 @@ class Animator:
             show: panels beside the result: ``source``, ``driving``, ``flow``, ``mask``.
             resize: how the picture comes to the model's size, ``pad`` or ``stretch``; the driver's
                 own way where not given.
-            overlap: False does one thing after the other, with the same frames.
+            overlap: do these at the same time; the frames are the same. None: where the network
+                runs on an accelerator; on the CPU it has all cores already, and gets slower.
             driver_options: the driver's options (``add_arguments``), dashes as underscores.
 
         Returns:
@@ -168,6 +169,7 @@ class Animator:
         stream = self.driver.open(str(driving), picture, driver_options)
         panels = Panels(names, picture.fit.image(picture.pixels), picture.fit, self.structure)
         started = time.monotonic()
+        overlap = self.device.type != "cpu" if overlap is None else overlap
         batches = self._generated(stream, panels, batch_size, overlap)
         with (
             _maybe_ahead(batches, overlap, "network") as made,

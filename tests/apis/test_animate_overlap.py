@@ -140,6 +140,13 @@ def test_the_frames_are_those_of_the_serial_way(
     assert len(list(read_video(tmp_path / "o.mp4"))) == 23
 
 
+def test_the_cpu_does_one_thing_after_the_other(source: Path, tmp_path: Path) -> None:
+    """The network has all cores already: threads beside it would only take them away."""
+    driver = Levels()
+    animator(driver, Adding()).animate(source, "-", tmp_path / "o.mp4")
+    assert driver.threads == {"MainThread"}
+
+
 def test_each_stage_is_a_bounded_number_of_batches_ahead(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +160,7 @@ def test_each_stage_is_a_bounded_number_of_batches_ahead(
         real(writer, frame)
 
     monkeypatch.setattr(VideoWriter, "write", slow)
-    animator(driver, network).animate(source, "-", tmp_path / "o.mp4", batch_size=2)
+    animator(driver, network).animate(source, "-", tmp_path / "o.mp4", batch_size=2, overlap=True)
     assert max(made - frames for _, made, frames in counts) <= 3 * 2
     assert max(read - made for read, made, _ in counts) <= 4 * 2
     assert max(made - frames for _, made, frames in counts) > 2  # and it is ahead
@@ -173,7 +180,7 @@ def test_an_error_of_any_stage_arrives_as_it_is(
         return check
 
     out = tmp_path / "o.mp4"
-    animator(Levels(3), Adding()).animate(source, "-", out)
+    animator(Levels(3), Adding()).animate(source, "-", out, overlap=True)
     before = out.read_bytes()
     capsys.readouterr()
     driver = Levels(40, at(13)) if stage == "driver" else Levels(40)
@@ -199,7 +206,9 @@ def test_an_error_of_the_writing_stops_the_other_stages(
     monkeypatch.setattr(VideoWriter, "write", full)
     driver = Levels(1000)
     with pytest.raises(OSError, match="no space left"):
-        animator(driver, Adding()).animate(source, "-", tmp_path / "o.mp4", batch_size=1)
+        animator(driver, Adding()).animate(
+            source, "-", tmp_path / "o.mp4", batch_size=1, overlap=True
+        )
     assert driver.made < 20
     assert not (tmp_path / "o.mp4").exists()
     assert len(list(read_video(tmp_path / "o.partial.mp4"))) == 5
@@ -210,7 +219,7 @@ def test_too_little_memory_is_one_sentence(source: Path, tmp_path: Path) -> None
         raise torch.OutOfMemoryError("tried to allocate")
 
     with pytest.raises(UserError, match="cpu: its memory is too small for 4 frames at once"):
-        animator(Levels(), Adding(full)).animate(source, "-", tmp_path / "o.mp4")
+        animator(Levels(), Adding(full)).animate(source, "-", tmp_path / "o.mp4", overlap=True)
 
 
 def test_how_the_network_runs_is_said(source: Path, tmp_path: Path) -> None:
@@ -240,7 +249,7 @@ def slowly(index):
 
 def main():
     made = overlap.animator(overlap.Levels(100000), overlap.Adding(slowly))
-    made.animate({source!r}, "-", {out!r}, batch_size=2)
+    made.animate({source!r}, "-", {out!r}, batch_size=2, overlap=True)
 
 run(main)
 """
