@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from gfla_video.apis.animate import Animator
 from gfla_video.apis.inference import PRECISIONS, InferenceOptions
-from gfla_video.tasks.pose.driver import PoseDriver
-from gfla_video.tasks.pose.structure import PoseStructure
+from gfla_video.registry import DRIVERS, STRUCTURES
 from gfla_video.testing.benchmark.cases import Case, Settings, Variant
 from gfla_video.testing.benchmark.floors import count_flops, nbytes, parameter_bytes
 from gfla_video.testing.benchmark.model import gathers
@@ -125,8 +124,12 @@ class _Builder:
         if source == "per frame":
             network = EncodesEveryFrame(network)
         options = InferenceOptions(precision, channels_last=False if literal else None)
+        structure, driver = (
+            registry.build({"type": name})
+            for registry, name in ((STRUCTURES, "PoseStructure"), (DRIVERS, "PoseDriver"))
+        )
         animator = Animator.from_network(
-            network, PoseStructure(), PoseDriver(), self.plan.size, self.settings.device, options
+            network, structure, driver, self.plan.size, self.settings.device, options
         )
         out = self.folder / f"{source}_{batch}_{overlap}_{precision}.mp4".replace(" ", "_")
 
