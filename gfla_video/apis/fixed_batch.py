@@ -126,7 +126,7 @@ def capture_graph(function: Callable[..., Any], leaves: Leaves, layout: TreeSpec
                 function(*inputs)
         current.wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
             made = function(*inputs)
 
     def replay(fresh: Leaves) -> Any:

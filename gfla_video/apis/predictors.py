@@ -27,7 +27,7 @@ def network_predictor(network: Callable[..., Any], device: str | torch.device = 
         device: where it is; predictions come back on the CPU.
     """
 
-    @torch.inference_mode()
+    @torch.no_grad()  # a prepared network chooses itself between this and inference mode
     def predict(batch: Batch) -> list[Prediction]:
         inputs = _moved(batch["inputs"], device)
         output = network(inputs["sources"], inputs["source_structures"], inputs["target_structure"])

@@ -114,8 +114,11 @@ def use_autocast(config: Config, dtype: str) -> None:
             whole[name] = _autocast(whole[name], dtype, f"{stage.title}: optim_wrapper.{name}")
         if not networks:
             whole = _autocast(whole, dtype, f"{stage.title}: optim_wrapper")
-        place = config.stages[stage.number - 1] if "stages" in config else config
-        place["optim_wrapper"] = whole
+        if "stages" not in config:
+            config["optim_wrapper"] = whole
+        else:  # the whole, also where the stage leaves out what the common part says
+            replaces = {"_delete_": True} if "optim_wrapper" in config else {}
+            config.stages[stage.number - 1]["optim_wrapper"] = {**replaces, **whole}
 
 
 def _is_wrapper(part: Any) -> bool:

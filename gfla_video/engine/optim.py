@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
-from torch import nn
+from torch import Tensor, nn
 
 from gfla_video.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from gfla_video.utils.errors import UserError
@@ -90,6 +91,21 @@ class PerNetworkOptimConstructor:
         return NetworkOptimWrappers(
             **{name: _build(name, getattr(model, name), cfg) for name, cfg in self.configs.items()}
         )
+
+
+def lay_out_states(optim_wrapper: OptimWrapper | OptimWrapperDict) -> None:
+    """Give restored states of optimisers the memory layout of their weights.
+
+    A run that goes on with another ``channels_last`` brings them in the old one, and a fused
+    optimiser takes both for plain memory: it would mix the weights' moments up and say nothing.
+    """
+    several = isinstance(optim_wrapper, OptimWrapperDict)
+    for wrapper in optim_wrapper.values() if several else [optim_wrapper]:
+        for parameter, state in wrapper.optimizer.state.items():
+            for name, value in state.items():
+                alike = isinstance(value, Tensor) and value.shape == parameter.shape
+                if alike and value.stride() != parameter.stride():
+                    state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

@@ -28,7 +28,7 @@ from gfla_video.engine.checkpoint import (
 )
 from gfla_video.engine.logs import quiet_console, say
 from gfla_video.engine.loop import ResumableTrainLoop
-from gfla_video.engine.optim import unwrapped
+from gfla_video.engine.optim import lay_out_states, unwrapped
 from gfla_video.engine.rng import gather_rng_states
 from gfla_video.engine.stages import Stage, carry_over, settings_changes
 from gfla_video.registry import DATASETS, MODELS
@@ -206,6 +206,7 @@ class StageRunner(Runner):
                 f"{filename}: its optimiser does not fit this model ({error}); "
                 "resume with the config of that run"
             ) from error
+        lay_out_states(self.optim_wrapper)
         stored = checkpoint.get("param_schedulers", {})
         current = _schedulers(self.param_schedulers)
         if {key: len(item) for key, item in stored.items()} != {

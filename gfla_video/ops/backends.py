@@ -58,7 +58,7 @@ def backend_for(tensor: Tensor, backend: str = "auto") -> BackendChoice:
         ValueError: no such backend.
         RuntimeError: ``native`` is asked for and cannot serve.
     """
-    return _choose(backend, tensor.device.type, tensor.dtype)
+    return _choose(backend, tensor.device, tensor.dtype)
 
 
 def _check_name(name: str) -> None:
@@ -66,7 +66,7 @@ def _check_name(name: str) -> None:
         raise ValueError(f"backend must be {', '.join(BACKENDS)}, got {name!r}")
 
 
-def _choose(backend: str, device_type: str, dtype: torch.dtype) -> BackendChoice:
+def _choose(backend: str, device: torch.device, dtype: torch.dtype) -> BackendChoice:
     _check_name(backend)
     asked = backend
     if backend == "auto":
@@ -75,24 +75,24 @@ def _choose(backend: str, device_type: str, dtype: torch.dtype) -> BackendChoice
         _check_name(backend)
     if backend == "reference":
         return BackendChoice("reference", f"{asked} asks for it")
-    problem = native.load(device_type) or _problem_found(device_type, dtype)
+    problem = native.load(device.type) or _problem_found(device, dtype)
     if not problem:
-        return BackendChoice("native", f"the {device_type} kernels are loaded")
+        return BackendChoice("native", f"the {device.type} kernels are loaded")
     if backend == "native":
-        raise RuntimeError(f"the native windowed gather cannot serve {device_type}: {problem}")
-    _announce(f"plain torch serves the windowed gather on {device_type}: {problem}")
+        raise RuntimeError(f"the native windowed gather cannot serve {device.type}: {problem}")
+    _announce(f"plain torch serves the windowed gather on {device.type}: {problem}")
     return BackendChoice("reference", problem)
 
 
-def _problem_found(device_type: str, dtype: torch.dtype) -> str:
+def _problem_found(device: torch.device, dtype: torch.dtype) -> str:
     """What the self-check says, asked once for each kind of device and type."""
-    key = (device_type, dtype)
+    key = (device.type, dtype)
     if key not in _refused:
-        if os.environ.get("GFLA_SELF_CHECK", "1") == "0" or self_check.must_wait(device_type):
+        if os.environ.get("GFLA_SELF_CHECK", "1") == "0" or self_check.must_wait(device.type):
             return ""
         with _lock:
             if key not in _refused:
-                _refused[key] = self_check.problem(device_type, dtype)
+                _refused[key] = self_check.problem(device, dtype)
     return _refused[key]
 
 
@@ -103,6 +103,6 @@ def _announce(sentence: str) -> None:
 
 
 @torch.compiler.assume_constant_result  # a traced graph keeps the choice made at its tracing
-def serves_natively(backend: str, device_type: str, dtype: torch.dtype) -> bool:
+def serves_natively(backend: str, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the native operator is to be called."""
-    return _choose(backend, device_type, dtype).name == "native"
+    return _choose(backend, device, dtype).name == "native"

@@ -25,7 +25,7 @@ def gather_reference(source: Tensor, weights: Tensor, base: Tensor) -> Tensor:
 
 def _rows(x: Tensor) -> Tensor:
     """``[B, C, h, w] -> [B*h*w, C]`` in the accumulation type: a tap is one contiguous row."""
-    rows = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+    rows = x.permute(0, 2, 3, 1).flatten(0, 2)
     return rows.to(accumulation_type(x.dtype))
 
 

@@ -60,7 +60,7 @@ def windowed_gather(source: Tensor, weights: Tensor, base: Tensor, backend: str 
         RuntimeError: ``native`` is asked for and cannot serve.
     """
     _check(source, weights, base)
-    if serves_natively(backend, source.device.type, source.dtype):
+    if serves_natively(backend, source.device, source.dtype):
         return gather_native(source, weights, base)
     return gather_reference(source, weights, base)
 
@@ -72,7 +72,7 @@ def _check(source: Tensor, weights: Tensor, base: Tensor) -> None:
             f"[B, 2, h, w]; got {tuple(source.shape)}, {tuple(weights.shape)}, {tuple(base.shape)}"
         )
     batch, taps = weights.shape[:2]
-    if math.isqrt(taps) ** 2 != taps:
+    if taps == 0 or math.isqrt(taps) ** 2 != taps:
         raise ValueError(f"weights must have K*K channels for a whole K, got {taps}")
     if source.shape[0] != batch or base.shape != (batch, 2, *weights.shape[2:]):
         raise ValueError(

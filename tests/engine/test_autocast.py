@@ -166,6 +166,24 @@ def test_float16_on_the_cpu_is_said_in_one_sentence(tmp_path: Path) -> None:
         train(config, tmp_path / "run", device="cpu", amp="float8")
 
 
+def test_what_a_stage_leaves_out_stays_out() -> None:
+    """``_delete_`` of a stage: the common part's other optimisers do not come back."""
+    adam = {"optimizer": {"type": "Adam", "lr": 0.1}}
+    config = Config(
+        {
+            "optim_wrapper": {"generator": adam, "discriminator": adam},
+            "stages": [
+                {"name": "one", "optim_wrapper": {"_delete_": True, "generator": adam}},
+                {"name": "two"},
+            ],
+        },
+        format_python_code=False,
+    )
+    use_autocast(config, "bfloat16")
+    one, two = (set(stage.config.optim_wrapper) for stage in expand_stages(config, ""))
+    assert (one, two) == ({"generator"}, {"generator", "discriminator"})
+
+
 def test_a_wrapper_of_another_kind_is_not_replaced() -> None:
     config = load_config(Config(toy_config(), format_python_code=False))
     config.stages[1].optim_wrapper.generator["type"] = "AmpOptimWrapper"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+import torch
 from torch import nn
 
-from gfla_video.engine.optim import PerNetworkOptimConstructor
+from gfla_video.engine.optim import PerNetworkOptimConstructor, lay_out_states
 from gfla_video.utils.errors import UserError
 
 ADAM = {"optimizer": {"type": "Adam", "lr": 0.1, "betas": (0.0, 0.999)}}
@@ -66,3 +69,20 @@ def test_optimisers_of_another_model_are_refused() -> None:
     del state["discriminator"]
     with pytest.raises(UserError, match="holds optimisers of generator"):
         built.load_state_dict(state)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_run_goes_on_in_another_memory_layout(fused: bool) -> None:
+    """Restored moments lie as the weights do: a fused step reads both as plain memory."""
+    settings = {"optimizer": {**ADAM["optimizer"], "betas": (0.5, 0.9), "fused": fused}}
+    model = nn.Sequential(nn.Conv2d(3, 4, 3))
+    goes_on = copy.deepcopy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    before, after = (PerNetworkOptimConstructor({"0": settings})(m) for m in (model, goes_on))
+    pictures = torch.randn(2, 2, 3, 5, 5)
+    before["0"].update_params(model(pictures[0]).square().mean())
+    goes_on.load_state_dict(model.state_dict())
+    after.load_state_dict(copy.deepcopy(before.state_dict()))
+    lay_out_states(after)
+    for network, wrapper in ((model, before), (goes_on, after)):
+        wrapper["0"].update_params(network(pictures[1]).square().mean())
+    torch.testing.assert_close(goes_on[0].weight, model[0].weight)

@@ -96,6 +96,19 @@ def test_a_wrong_backend_is_refused_at_first_use(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("native")
+def test_the_self_check_tries_what_networks_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels for whole vectors of channels are others than those for 19 channels."""
+
+    def wrong_in_vectors(source: Tensor, weights: Tensor, base: Tensor) -> Tensor:
+        kernel = native.gather_native if source.shape[1] % 8 else wrong
+        return kernel(source, weights, base)
+
+    monkeypatch.setattr(self_check, "gather_native", wrong_in_vectors)
+    said = self_check.problem(torch.device("cpu"), torch.float32)
+    assert "the result is wrong by" in said
+
+
+@pytest.mark.usefixtures("native")
 def test_the_self_check_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(self_check, "gather_native", wrong)
     monkeypatch.setenv("GFLA_SELF_CHECK", "0")
@@ -105,7 +118,7 @@ def test_the_self_check_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("native")
 @pytest.mark.parametrize("dtype", list(self_check.TOLERANCES))
 def test_the_self_check_passes(dtype: torch.dtype) -> None:
-    assert self_check.problem("cpu", dtype) == ""
+    assert self_check.problem(torch.device("cpu"), dtype) == ""
 
 
 @pytest.fixture

@@ -115,13 +115,16 @@ def test_any_strides() -> None:
     torch.testing.assert_close(
         windowed_gather(source, every_second, wide), plain(source, every_second, wide)
     )
+    same = [weights[:1, ..., :1].expand_as(weights), base[:1, :, :1].expand_as(base)]
+    torch.testing.assert_close(windowed_gather(source, *same), plain(source, *same))
 
 
 @pytest.mark.usefixtures("backend")
-def test_one_source_serves_a_batch() -> None:
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_one_source_serves_a_batch(layout: torch.memory_format) -> None:
     """An expanded source gets the sum of the gradients of all its targets."""
     source, weights, base = case()
-    one = source[:1].to(memory_format=torch.channels_last).requires_grad_()
+    one = source[:1].to(memory_format=layout).requires_grad_()
     out = windowed_gather(one.expand(2, -1, -1, -1), weights, base)
     copied = source[:1].repeat(2, 1, 1, 1).requires_grad_()
     true = windowed_gather(copied, weights, base)
@@ -179,6 +182,7 @@ def test_base_survives_any_flow() -> None:
     ("change", "words"),
     [
         (lambda s, w, b: (s, w[:, :8], b), "K\\*K"),
+        (lambda s, w, b: (s, w[:, :0], b), "K\\*K"),
         (lambda s, w, b: (s[:1], w, b), "batch or output size"),
         (lambda s, w, b: (s, w, b.float()), "int32"),
         (lambda s, w, b: (s[0], w, b), "expects source"),

@@ -36,8 +36,11 @@ const KernelTable<T>& kernels() {
 }
 
 // Pictures whose values lie channels innermost; pictures themselves may lie anywhere, so that one
-// source that serves a whole batch (expand) is not copied.
+// source that serves a whole batch (expand) is converted once, if at all.
 at::Tensor channels_innermost(const at::Tensor& values, at::ScalarType type) {
+  if (values.size(0) > 1 && values.stride(0) == 0) {
+    return channels_innermost(values.narrow(0, 0, 1), type).expand(values.sizes());
+  }
   const auto result = values.to(type);
   const int64_t channels = result.size(1), width = result.size(3);
   const bool fits = (channels == 1 || result.stride(1) == 1) &&

@@ -71,8 +71,11 @@ GatherCall make_call(const GatherShape& shape, const Tensor& base) {
 }
 
 // Channels innermost inside of each map; whole maps may lie anywhere, so that one source that
-// serves a batch (expand) is not copied.
+// serves a batch (expand) is copied once, if at all.
 Tensor channels_innermost(const Tensor& maps) {
+  if (maps.size(0) > 1 && maps.stride(0) == 0) {
+    return channels_innermost(maps.narrow(0, 0, 1)).expand(maps.sizes());
+  }
   const int64_t channels = maps.size(1), width = maps.size(3);
   const bool fits = (channels == 1 || maps.stride(1) == 1) &&
                     (width == 1 || maps.stride(3) == channels) &&
