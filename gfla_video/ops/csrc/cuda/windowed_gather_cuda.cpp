@@ -2,6 +2,7 @@
 //
 // Nothing here waits for the device, and memory comes from the caching allocator alone, so calls
 // may be captured in a CUDA graph. Kernels run on the current stream of the tensors' device.
+#include "../maps.h"
 #include "../windowed_gather.h"
 #include "gather_launch.h"
 
@@ -70,19 +71,6 @@ GatherCall make_call(const GatherShape& shape, const Tensor& base) {
   return call;
 }
 
-// Channels innermost inside of each map; whole maps may lie anywhere, so that one source that
-// serves a batch (expand) is copied once, if at all.
-Tensor channels_innermost(const Tensor& maps) {
-  if (maps.size(0) > 1 && maps.stride(0) == 0) {
-    return channels_innermost(maps.narrow(0, 0, 1)).expand(maps.sizes());
-  }
-  const int64_t channels = maps.size(1), width = maps.size(3);
-  const bool fits = (channels == 1 || maps.stride(1) == 1) &&
-                    (width == 1 || maps.stride(3) == channels) &&
-                    (maps.size(2) == 1 || maps.stride(2) == width * channels);
-  return fits ? maps : maps.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
 Maps use_maps(GatherCall& call, const Tensor& maps) {
   const int64_t bytes = maps.element_size();
   const auto address = reinterpret_cast<uintptr_t>(maps.const_data_ptr());
@@ -96,20 +84,13 @@ TapWeights use_weights(const Tensor& weights) {
           weights.stride(1), weights.stride(2), weights.stride(3)};
 }
 
-Tensor new_maps(
-    const Tensor& like, at::ScalarType type, int64_t channels, int64_t height, int64_t width) {
-  return at::empty(
-      {like.size(0), channels, height, width},
-      like.options().dtype(type).memory_format(at::MemoryFormat::ChannelsLast));
-}
-
 Tensor windowed_gather(const Tensor& source, const Tensor& weights, const Tensor& base) {
   const auto shape = check_forward(source, weights, base);
   const c10::cuda::CUDAGuard guard(source.device());
   auto out = new_maps(
       source, source.scalar_type(), shape.channels, shape.out_height, shape.out_width);
   if (shape.empty()) return out;
-  const Tensor rows = channels_innermost(source);
+  const Tensor rows = channels_innermost(source, source.scalar_type());
   auto call = make_call(shape, base);
   call.kind = kind_of(source, "source");
   call.source = use_maps(call, rows);
@@ -157,7 +138,7 @@ Tensor windowed_gather_grad_source(
   if (shape.empty()) {
     return new_maps(grad, grad.scalar_type(), shape.channels, height, width).zero_();
   }
-  const Tensor rows = channels_innermost(grad);
+  const Tensor rows = channels_innermost(grad, grad.scalar_type());
   auto call = make_call(shape, base);
   call.kind = kind_of(grad, "grad");
   call.grad = use_maps(call, rows);
@@ -176,8 +157,8 @@ Tensor windowed_gather_grad_weights(
       shape.out_width);
   if (shape.empty()) return out.zero_();
   // One type for both: where they differ, the gradient has the accumulation type.
-  const Tensor grad_rows = channels_innermost(grad);
-  const Tensor source_rows = channels_innermost(source.to(grad.scalar_type()));
+  const Tensor grad_rows = channels_innermost(grad, grad.scalar_type());
+  const Tensor source_rows = channels_innermost(source, grad.scalar_type());
   auto call = make_call(shape, base);
   call.kind = kind_of(grad, "grad");
   call.grad = use_maps(call, grad_rows);
