@@ -25,7 +25,7 @@ def check_requested(name: str) -> None:
     """Raise where ``GFLA_BUILD`` or the system leaves a library out."""
     choice = os.environ.get("GFLA_BUILD", "") or "all"
     if choice not in CHOICES:
-        raise CannotBuildError(f"GFLA_BUILD={choice} is none of {', '.join(CHOICES)}")
+        raise CannotBuildError(f"GFLA_BUILD={choice}: choose {', '.join(CHOICES)}")
     if name not in CHOICES[choice]:
         raise CannotBuildError(f"GFLA_BUILD={choice} leaves it out")
     if sys.platform == "win32":
@@ -63,14 +63,29 @@ def lacking(record: Mapping[str, Entry]) -> list[str]:
     return found
 
 
+def gone(record: Mapping[str, Entry], folder: Path) -> list[str]:
+    """Libraries that were built and are not there any more; the record is told so."""
+    names = [name for name in NAMES if record[name]["built"]]
+    lost = [name for name in names if not list(folder.glob(f"_native_{name}.*"))]
+    for name in lost:
+        record[name].update(built=False, reason="it was built, but its file is gone")
+    return lost
+
+
 def main() -> int:
-    """Say what the record of this checkout tells; with ``--require`` insist."""
+    """Say what the record of this checkout tells.
+
+    ``--require`` insists on what this machine can build, ``--intact`` on what was built.
+    """
     path = ROOT.joinpath(*PACKAGE.split(".")) / RECORD
     if not path.is_file():
         print(f"no native library was built: {path} is missing (run tools/setup.sh)")
         return int("--require" in sys.argv)
     record = json.loads(path.read_text(encoding="utf-8"))
+    lost = gone(record, path.parent)
     print(sentence(record))
+    if "--intact" in sys.argv:
+        return int(bool(lost))
     missing = lacking(record) if "--require" in sys.argv else []
     for line in missing:
         print(f"error: this machine has the compiler, but its library is not there: {line}")

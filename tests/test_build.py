@@ -27,7 +27,7 @@ from native_build.compilers import (
     pip_cuda_folders,
 )
 from native_build.library import run_build
-from native_build.record import lacking, sentence
+from native_build.record import gone, lacking, sentence
 
 needs_library = pytest.mark.skipif(find_library("cpu") is None, reason="no CPU library was built")
 NO_COMPILER = {"CC": "/bin/false", "CXX": "/bin/false"}
@@ -105,7 +105,7 @@ def test_a_new_build_takes_old_libraries_away(checkout: Path) -> None:
     assert record["cuda"]["reason"] == "GFLA_BUILD=none leaves it out"
     run("setup.py", "-q", "build_ext", "--inplace", cwd=checkout, GFLA_BUILD="gpu")
     said = run("-m", "native_build", cwd=checkout).stdout
-    assert "GFLA_BUILD=gpu is none of none, cpu, cuda, all" in said
+    assert "GFLA_BUILD=gpu: choose none, cpu, cuda, all" in said
 
 
 def test_the_source_distribution_holds_what_a_build_needs(checkout: Path) -> None:
@@ -323,3 +323,14 @@ def test_the_set_up_notices_what_the_build_depends_on(checkout: Path, repo_root:
     header = next((checkout / "gfla_video" / "ops" / "csrc").rglob("*.h"))
     header.write_text(header.read_text() + "// changed\n")
     assert digest() != first
+
+
+def test_a_library_whose_file_is_gone_counts_as_missing(tmp_path: Path) -> None:
+    built = {"built": True, "torch": "2.0.0", "reason": ""}
+    record = {"cpu": dict(built), "cuda": dict(built)}
+    (tmp_path / "_native_cpu.so").touch()
+    assert gone(record, tmp_path) == ["cuda"]
+    assert sentence(record) == (
+        "built the native CPU library for torch 2.0.0; "
+        "the CUDA library was not built: it was built, but its file is gone"
+    )

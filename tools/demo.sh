@@ -32,7 +32,9 @@ for needed in "data_prep/samples/$task.py" "$config" "configs/$task/demo.args"; 
 done
 
 # CUDA kernels take minutes to build; the demo needs them only where there is a GPU
-command -v nvidia-smi >/dev/null 2>&1 || export GFLA_BUILD="${GFLA_BUILD:-cpu}"
+if ! command -v nvidia-smi >/dev/null 2>&1 && [ ! -e gfla_video/ops/_native_cuda.so ]; then
+    export GFLA_BUILD="${GFLA_BUILD:-cpu}"
+fi
 tools/setup.sh
 say() { printf '\n[demo] %s\n' "$*"; }
 python=.venv/bin/python

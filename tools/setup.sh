@@ -13,6 +13,11 @@ fail() {
     exit 2
 }
 
+case "${GFLA_BUILD:-all}" in
+none | cpu | cuda | all) ;;
+*) fail "GFLA_BUILD=$GFLA_BUILD: choose none, cpu, cuda or all" ;;
+esac
+
 if command -v flock >/dev/null 2>&1; then
     exec 9>.setup.lock
     flock -n 9 || {
@@ -68,7 +73,8 @@ if [ -x "$python" ] && [ ! -e "$unfinished" ] && [ -f "$stamp" ] &&
     ready=yes
 fi
 if [ "$ready" = yes ] && [ -f "$record" ] && [ -f "$build_stamp" ] &&
-    [ "$(cat "$build_stamp")" = "$(build_digest "$python" 2>/dev/null)" ]; then
+    [ "$(cat "$build_stamp")" = "$(build_digest "$python" 2>/dev/null)" ] &&
+    "$python" -m native_build --intact >/dev/null; then
     say "$venv is up to date; $("$python" -m native_build)"
     exit 0
 fi

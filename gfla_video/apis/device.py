@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import torch
 
+from gfla_video.ops import backend_for
 from gfla_video.utils.errors import UserError
 
 
@@ -19,8 +21,19 @@ def choose_device(
         among: the only names that are served; any where None.
 
     Raises:
-        UserError: the name is not served, or torch does not know it or cannot use it here.
+        UserError: the name is not served, or torch does not know it or cannot use it here, or the
+            backend that ``GFLA_BACKEND`` asks for cannot serve there.
     """
+    device = _named(name, among)
+    if os.environ.get("GFLA_BACKEND"):
+        try:
+            backend_for(torch.empty(1, device=device))
+        except (RuntimeError, ValueError) as error:
+            raise UserError(str(error)) from error
+    return device
+
+
+def _named(name: str | torch.device | None, among: Sequence[str] | None) -> torch.device:
     if name is None:
         found = torch.accelerator.current_accelerator(check_available=True)
         return found if found and (among is None or found.type in among) else torch.device("cpu")

@@ -91,6 +91,8 @@ def train(
     _check_stages(stages, stage)
     started = start_processes(launcher, chosen)
     try:
+        if amp is not None and is_main_process():
+            print(f"networks run in {amp} under autocast, their weights stay in float32")
         return _train_stages(stages, folder, chosen, stage, resume, overwrite)
     finally:
         if started:

@@ -72,7 +72,8 @@ def _choose(backend: str, device: torch.device, dtype: torch.dtype) -> BackendCh
     if backend == "auto":
         backend = _default if _default != "auto" else os.environ.get("GFLA_BACKEND", "auto")
         asked = f"GFLA_BACKEND={backend}" if _default == "auto" else f"using_backend({backend!r})"
-        _check_name(backend)
+        if backend not in BACKENDS:
+            raise ValueError(f"GFLA_BACKEND={backend}: choose {', '.join(BACKENDS)}")
     if backend == "reference":
         return BackendChoice("reference", f"{asked} asks for it")
     problem = native.load(device.type) or _problem_found(device, dtype)

@@ -41,6 +41,8 @@ def _load(device_type: str) -> str:
         return reason
     entry = build_record().get(device_type, {})
     library = find_library(device_type)
+    if library is None and entry.get("built"):
+        return f"the native kernels for {device_type} were built, but are gone: install again"
     if library is None:
         return str(entry.get("reason") or f"no native kernels were built for {device_type}")
     built, running = str(entry.get("torch", "")), torch.__version__

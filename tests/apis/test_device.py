@@ -27,3 +27,9 @@ def test_without_a_name_the_accelerator_is_taken_if_it_is_served() -> None:
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     assert choose_device() == (accelerator or torch.device("cpu"))
     assert choose_device(among=("cpu",)) == torch.device("cpu")
+
+
+def test_a_wrong_backend_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GFLA_BACKEND", "quick")
+    with pytest.raises(UserError, match="GFLA_BACKEND=quick: choose auto, reference, native"):
+        choose_device("cpu")

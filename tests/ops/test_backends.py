@@ -74,7 +74,7 @@ def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "using_backend('reference')" in backend_for(torch.zeros(1)).reason
     assert backend_for(torch.zeros(1), "reference").reason == "reference asks for it"
     monkeypatch.setenv("GFLA_BACKEND", "quick")
-    with pytest.raises(ValueError, match="backend must be auto, reference, native, got 'quick'"):
+    with pytest.raises(ValueError, match="GFLA_BACKEND=quick: choose auto, reference, native"):
         backend_for(torch.zeros(1))
 
 
@@ -153,3 +153,11 @@ def test_a_library_of_another_torch_is_not_loaded(folder: Path) -> None:
 def test_a_broken_library_is_said(folder: Path) -> None:
     (folder / "_native_cpu.so").write_bytes(b"not a library")
     assert "_native_cpu.so could not be loaded" in load_anew("cpu")
+
+
+def test_a_library_that_is_gone_is_said(folder: Path) -> None:
+    record = {"cpu": {"built": True, "torch": torch.__version__}}
+    (folder / "_native_build.json").write_text(json.dumps(record), encoding="utf-8")
+    assert load_anew("cpu") == (
+        "the native kernels for cpu were built, but are gone: install again"
+    )

@@ -204,3 +204,11 @@ def test_the_command_line_refuses_bad_values(run_tool: Callable[..., Any]) -> No
     done = run_tool("tools/benchmark.py", "op", "--quick", "--repeats", "0", check=False)
     assert done.returncode == 2
     assert done.stderr == "error: --repeats 0: at least 1\n"
+
+
+def test_a_file_that_cannot_be_written_is_said_before_measuring(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file"):
+        benchmark("op", Settings(quick=True), tmp_path / "file" / "op.json", said.append)
+    assert not said

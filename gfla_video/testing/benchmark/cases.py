@@ -31,6 +31,8 @@ DTYPES = {
 }
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
+MEMORY_NOISE = 2**20  # bytes below which a ratio of peak memory says nothing
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -254,7 +256,8 @@ def _compared(
     }
     for key in ("peak_extra_bytes", "peak_bytes"):
         above, below = found[slow][key], found[fast][key]
-        compared[key] = above / below if above is not None and below else None
+        told = above is not None and below is not None and below >= MEMORY_NOISE
+        compared[key] = above / below if told else None
     return compared
 
 

@@ -21,7 +21,7 @@ from gfla_video.testing.benchmark.machine import describe
 from gfla_video.testing.benchmark.op import gather_cases
 from gfla_video.utils.cli import keep_freed_memory
 from gfla_video.utils.errors import UserError
-from gfla_video.utils.files import write_json
+from gfla_video.utils.files import ensure_writable_folder, write_json
 
 SCHEMA = 1
 
@@ -50,6 +50,8 @@ def benchmark(
     if command not in COMMANDS:
         raise UserError(f"{command}: there are the benchmarks {', '.join(COMMANDS)}")
     usual, cases = COMMANDS[command]
+    if json_file is not None:
+        ensure_writable_folder(Path(json_file).parent)  # before minutes of measuring
     if settings.keep_memory:
         keep_freed_memory()
     with threads(settings.threads), tempfile.TemporaryDirectory() as folder:

@@ -40,7 +40,8 @@ def _machine(report: dict[str, Any]) -> str:
         f"load {_load(machine)}, torch {versions['torch']}, {commit}{changed}\n"
         f"copy {rates['copy_bytes_per_second'] / 1e9:.1f} GB/s, "
         f"product and convolution {products or 'not used'}\n"
-        f"native: {report['native']}"
+        f"native: {report['native']}\n"
+        "a / b: how many times a's time and memory are b's; reached: the floor over the median"
     )
 
 
