@@ -80,7 +80,7 @@ def check_install(device: str | None = None, cases: Sequence[Case] = CASES) -> R
     Raises:
         UserError: the device cannot be used.
     """
-    devices = [choose_device(device)] if device else visible_devices()
+    devices = [choose_device(name) for name in ([device] if device else visible_devices())]
     missing = {str(d): reason for d in devices if (reason := load_native(d.type))}
     results = []
     for place in devices:
