@@ -28,7 +28,7 @@ struct GatherTask {
 template <typename T>
 using RowKernel = void (*)(const GatherTask<T>&, int64_t begin, int64_t end);
 
-// All output rows of one picture, channels in [begin, end).
+// All output rows of one picture, channels in [begin, end) of what is written, zeros first.
 template <typename T>
 using ChannelKernel = void (*)(const GatherTask<T>&, int64_t picture, int64_t begin, int64_t end);
 

@@ -123,8 +123,10 @@ at::Tensor windowed_gather_grad_source(
     int64_t width) {
   const auto shape = check_grad_source(grad, weights, base, height, width);
   const auto type = accumulation_type(grad.scalar_type());
-  auto out = new_maps(grad, type, shape.channels, height, width).zero_();
-  if (!shape.empty()) {
+  auto out = new_maps(grad, type, shape.channels, height, width);
+  if (shape.empty()) {
+    out.zero_();
+  } else {
     const auto rows = channels_innermost(grad, type), factors = weights.to(type);
     for_type(type, [&](auto zero) {
       using T = decltype(zero);
