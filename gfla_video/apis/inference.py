@@ -108,14 +108,21 @@ class PreparedGenerator:
         waits_not = tensor.device.type == "cpu" and tensor.is_pinned()
         return tensor.to(self.device, non_blocking=waits_not, memory_format=layout)
 
-    def encode_sources(self, sources: Sequence[Tensor]) -> Any:
+    @property
+    def previous(self) -> int:
+        """How many previous frames the network takes as references; 0 for still images."""
+        return int(getattr(self.network, "previous", 0))
+
+    def encode_sources(self, sources: Sequence[Tensor], first: int = 0) -> Any:
         """What depends on the sources alone, for the calls that follow; runs once per source.
 
         Args:
-            sources: R pictures ``[B, 3, H, W]`` in [-1, 1].
+            sources: pictures ``[B, 3, H, W]`` in [-1, 1].
+            first: number of the first of them among the references; 1 for previous frames alone.
         """
+        placed = [self.place(source) for source in sources]
         with self._no_gradients(), self._autocast():
-            return self.network.encode_sources([self.place(s) for s in sources])  # type: ignore[operator]
+            return self.network.encode_sources(placed, first)  # type: ignore[operator]
 
     def __call__(
         self,

@@ -2,22 +2,28 @@
 
 from gfla_video.components import (
     attention,
+    clip_discriminators,
     discriminator,
     encoder,
     features,
     flow_estimator,
     fusion,
+    joint_flow,
     losses,
+    reference_kinds,
     renderer,
 )
 
 __all__ = [
     "attention",
+    "clip_discriminators",
     "discriminator",
     "encoder",
     "features",
     "flow_estimator",
     "fusion",
+    "joint_flow",
     "losses",
+    "reference_kinds",
     "renderer",
 ]

@@ -149,6 +149,26 @@ def spectral_conv(
         padding: of the convolution.
     """
     conv = nn.Conv2d(in_channels, out_channels, size, stride=stride, padding=padding)
+    return _normed_spectrally(conv, gain)
+
+
+Sizes3d = int | tuple[int, int, int]
+
+
+def spectral_conv3d(
+    in_channels: int,
+    out_channels: int,
+    size: Sizes3d,
+    gain: float,
+    stride: Sizes3d = 1,
+    padding: Sizes3d = 0,
+) -> nn.Module:
+    """:func:`spectral_conv` over time, height and width."""
+    conv = nn.Conv3d(in_channels, out_channels, size, stride=stride, padding=padding)
+    return _normed_spectrally(conv, gain)
+
+
+def _normed_spectrally(conv: nn.Module, gain: float) -> nn.Module:
     init_orthogonal(conv, gain)
     return spectral_norm(conv)
 

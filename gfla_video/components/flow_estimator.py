@@ -29,22 +29,87 @@ class FloatConv(nn.Conv2d):
             return self._conv_forward(x.float(), self.weight.float(), bias)
 
 
-@MODELS.register_module()
-class FlowEstimator(nn.Module):
-    """Predicts, for every target position, where to look in the source and whether it is there.
+class FlowNetwork(nn.Module):
+    """The U-shaped network of all estimators: a tensor to flows and masks of R references.
 
-    A U-shaped network over the concatenated source image, source structure and target structure.
-    Level L has 1 / 2^L of the input's resolution. With several references each is estimated by
-    itself with the same weights.
+    Level L has 1 / 2^L of the input's resolution.
 
     Args:
-        image_channels: channels of a source image.
-        structure_channels: channels of a structure map.
+        in_channels: channels of the concatenated input.
+        references: R, flows and masks that each head gives.
         base_channels: channels at 1/2.
         max_channels: upper limit of channels.
         levels: halvings of the encoder; inputs must be multiples of 2^levels.
         flow_levels: levels with a flow and a mask head, coarse to fine.
         gain: of the orthogonal initial weights (released: 0.02).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        references: int,
+        base_channels: int,
+        max_channels: int,
+        levels: int,
+        flow_levels: Sequence[int],
+        gain: float,
+    ) -> None:
+        super().__init__()
+        self.flow_levels = tuple(flow_levels)
+        if list(self.flow_levels) != sorted(set(self.flow_levels), reverse=True):
+            raise ValueError(f"flow_levels must go coarse to fine, got {self.flow_levels}")
+        if not self.flow_levels or self.flow_levels[0] >= levels or self.flow_levels[-1] < 1:
+            raise ValueError(f"flow_levels must lie in 1..{levels - 1}, got {self.flow_levels}")
+        self.encoder = PyramidEncoder(in_channels, base_channels, max_channels, levels)
+        self.decoder_levels = tuple(range(levels - 1, self.flow_levels[-1] - 1, -1))
+        widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
+        out_widths = [widths[level - 1] for level in self.decoder_levels]
+        self.decoders = nn.ModuleList(
+            DecoderBlock(widths[level], widths[level - 1], hidden=widths[level - 1])
+            for level in self.decoder_levels
+        )
+        self.skips = nn.ModuleList(ReflectConv(width, width) for width in out_widths)
+        heads = [widths[level - 1] for level in self.flow_levels]
+        self.flow_heads = nn.ModuleList(
+            FloatConv(width, 2 * references, 3, padding=1) for width in heads
+        )
+        self.mask_heads = nn.ModuleList(
+            FloatConv(width, references, 3, padding=1) for width in heads
+        )
+        init_orthogonal(self, gain)
+
+    def mask_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters that only the masks depend on: without a mask's user they get no gradient."""
+        return self.mask_heads.parameters()
+
+    def estimate(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """``[B, in_channels, H, W]`` to flows ``[B, 2R, h, w]`` and masks ``[B, R, h, w]``."""
+        features = self.encoder(x)  # fine to coarse
+        out = features[-1]
+        flows: list[Tensor] = []
+        masks: list[Tensor] = []
+        for level, decoder, skip in zip(
+            self.decoder_levels, self.decoders, self.skips, strict=True
+        ):
+            out = decoder(out) + skip(features[level - 1])  # [B, w, H/2^level, W/2^level]
+            if level in self.flow_levels:
+                head = len(flows)
+                flows.append(self.flow_heads[head](out))
+                masks.append(torch.sigmoid(self.mask_heads[head](out)))
+        return flows, masks
+
+
+@MODELS.register_module()
+class FlowEstimator(FlowNetwork):
+    """Predicts, for every target position, where to look in the source and whether it is there.
+
+    The input is the concatenated source image, source structure and target structure. With several
+    references each is estimated by itself with the same weights.
+
+    Args:
+        image_channels: channels of a source image.
+        structure_channels: channels of a structure map.
+        base_channels, max_channels, levels, flow_levels, gain: see :class:`FlowNetwork`.
     """
 
     def __init__(
@@ -57,30 +122,8 @@ class FlowEstimator(nn.Module):
         flow_levels: Sequence[int] = (3, 2),
         gain: float = 0.02,
     ) -> None:
-        super().__init__()
-        self.flow_levels = tuple(flow_levels)
-        if list(self.flow_levels) != sorted(set(self.flow_levels), reverse=True):
-            raise ValueError(f"flow_levels must go coarse to fine, got {self.flow_levels}")
-        if not self.flow_levels or self.flow_levels[0] >= levels or self.flow_levels[-1] < 1:
-            raise ValueError(f"flow_levels must lie in 1..{levels - 1}, got {self.flow_levels}")
         in_channels = image_channels + 2 * structure_channels
-        self.encoder = PyramidEncoder(in_channels, base_channels, max_channels, levels)
-        self.decoder_levels = tuple(range(levels - 1, self.flow_levels[-1] - 1, -1))
-        widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
-        out_widths = [widths[level - 1] for level in self.decoder_levels]
-        self.decoders = nn.ModuleList(
-            DecoderBlock(widths[level], widths[level - 1], hidden=widths[level - 1])
-            for level in self.decoder_levels
-        )
-        self.skips = nn.ModuleList(ReflectConv(width, width) for width in out_widths)
-        heads = [widths[level - 1] for level in self.flow_levels]
-        self.flow_heads = nn.ModuleList(FloatConv(width, 2, 3, padding=1) for width in heads)
-        self.mask_heads = nn.ModuleList(FloatConv(width, 1, 3, padding=1) for width in heads)
-        init_orthogonal(self, gain)
-
-    def mask_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters that only the masks depend on: without a mask's user they get no gradient."""
-        return self.mask_heads.parameters()
+        super().__init__(in_channels, 1, base_channels, max_channels, levels, flow_levels, gain)
 
     def forward(
         self,
@@ -97,28 +140,18 @@ class FlowEstimator(nn.Module):
         """
         flows, masks = [], []
         for source, structure in zip(sources, source_structures, strict=True):
-            inputs = torch.cat([source, structure, target_structure], dim=1)
-            if _channels_last(target_structure):  # one source for a whole batch hides it from cat
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-            flow, mask = self._estimate(inputs)
+            flow, mask = self.estimate(joined([source, structure, target_structure]))
             flows.append(flow)
             masks.append(mask)
         return FlowOutput(flows, masks)
 
-    def _estimate(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        features = self.encoder(x)  # fine to coarse
-        out = features[-1]
-        flows: list[Tensor] = []
-        masks: list[Tensor] = []
-        for level, decoder, skip in zip(
-            self.decoder_levels, self.decoders, self.skips, strict=True
-        ):
-            out = decoder(out) + skip(features[level - 1])  # [B, w, H/2^level, W/2^level]
-            if level in self.flow_levels:
-                head = len(flows)
-                flows.append(self.flow_heads[head](out))
-                masks.append(torch.sigmoid(self.mask_heads[head](out)))
-        return flows, masks
+
+def joined(inputs: Sequence[Tensor]) -> Tensor:
+    """Concatenated along the channels, in the memory layout of the last one."""
+    out = torch.cat(list(inputs), dim=1)
+    if _channels_last(inputs[-1]):  # one source for a whole batch hides it from cat
+        out = out.contiguous(memory_format=torch.channels_last)
+    return out
 
 
 def _channels_last(maps: Tensor) -> bool:

@@ -36,3 +36,33 @@ class SumFusion(nn.Module):
         for other in blended[1:]:
             out = out + other
         return out
+
+
+@MODELS.register_module()
+class NormalizedFusion(nn.Module):
+    """Share each position out among the references by their masks; the target counts once.
+
+    ``M = 1 - prod_r (1 - m_r)`` is how much any reference has the position, and reference r gets
+    ``M m_r / sum m`` of it: ``target * (1 - M) + M * sum_r attended_r m_r / sum m``. The shares sum
+    to 1, so the features keep their size whatever the number of references (the sum of the released
+    program doubles them where all masks are 0). One reference gives Eq. 10.
+    """
+
+    def forward(
+        self, target: Tensor, attended: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> Tensor:
+        """Blend to ``[B, C, H, W]``.
+
+        Args:
+            target: ``[B, C, H, W]``.
+            attended: R of ``[B, C, H, W]``.
+            masks: R of ``[B, 1, H, W]`` in [0, 1], 1 = take this reference.
+        """
+        shares = torch.stack(list(masks))  # [R, B, 1, H, W]
+        taken = 1 - (1 - shares).prod(0)
+        # the smallest float32 above 0: where all masks are 0, nothing is taken
+        shares = shares / shares.sum(0).clamp(min=torch.finfo(torch.float32).tiny)
+        mixed = torch.zeros_like(target)
+        for feature, share in zip(attended, shares, strict=True):
+            mixed = mixed + feature.to(target.dtype) * share.to(target.dtype)
+        return torch.lerp(target, mixed, taken.to(target.dtype))

@@ -12,6 +12,7 @@ from gfla_video.components.blocks import DecoderBlock, ReflectConv, ResBlock, le
 from gfla_video.components.encoder import PyramidEncoder
 from gfla_video.components.fusion import SumFusion
 from gfla_video.components.recompute import run
+from gfla_video.components.reference_kinds import part_for, parts_of
 from gfla_video.ops.reference import accumulation_type
 from gfla_video.registry import MODELS
 from gfla_video.structures import FlowOutput
@@ -22,7 +23,8 @@ class TextureRenderer(nn.Module):
     """Encodes the target structure and decodes it, rendered by the source's neural textures.
 
     Args:
-        attentions: one block per attention level, coarse to fine.
+        attentions: one block per attention level, coarse to fine; a :class:`PerKind` of two where
+            previous frames have weights of their own.
         attention_levels: the level (1 / 2^level of the image) of each block, coarse to fine.
         structure_channels: channels of the target structure map.
         base_channels: channels at 1/2.
@@ -79,22 +81,25 @@ class TextureRenderer(nn.Module):
             if not 1 <= level <= levels:
                 raise ValueError(f"attention level {level} is not among the levels 1..{levels}")
             expected = level_width(level, base_channels, max_channels)
-            channels = getattr(block, "channels", expected)
-            if channels != expected:
-                raise ValueError(
-                    f"the attention block of level {level} has {channels} channels, "
-                    f"the renderer {expected} there"
-                )
+            for part in parts_of(block):
+                channels = getattr(part, "channels", expected)
+                if channels != expected:
+                    raise ValueError(
+                        f"the attention block of level {level} has {channels} channels, "
+                        f"the renderer {expected} there"
+                    )
 
-    def encode_source(self, features: Sequence[Tensor]) -> list[EncodedSource]:
+    def encode_source(self, features: Sequence[Tensor], reference: int = 0) -> list[EncodedSource]:
         """What the attention blocks need of one source, coarse to fine.
 
         Args:
             features: of the source encoder, fine to coarse, at least up to the coarsest level.
+            reference: its number among the references, 0 for the source frame.
         """
+        blocks = [part_for(block, reference) for block in self.attentions]
         return [
             block.encode_source(features[level - 1])  # type: ignore[operator]
-            for block, level in zip(self.attentions, self.attention_levels, strict=True)
+            for block, level in zip(blocks, self.attention_levels, strict=True)
         ]
 
     def forward(
@@ -114,8 +119,8 @@ class TextureRenderer(nn.Module):
                 scale = self.attention_levels.index(level)
                 block = self.attentions[scale]
                 attended = [
-                    block(source[scale], out, flows[scale])
-                    for source, flows in zip(encoded, flow.flows, strict=True)
+                    part_for(block, r)(source[scale], out, flows[scale])
+                    for r, (source, flows) in enumerate(zip(encoded, flow.flows, strict=True))
                 ]
                 out = self.fusion(out, attended, [masks[scale] for masks in flow.masks])
             for part in decoder:  # to [B, w, H/2^(level-1), W/2^(level-1)]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gfla_video.components.features import FeatureExtractor
 from gfla_video.components.losses import LossInputs
-from gfla_video.components.losses.inputs import TransferLoss
+from gfla_video.components.losses.inputs import Features, TransferLoss
 from gfla_video.components.recompute import set_checkpointing
 
 Inputs = dict[str, Any]
@@ -67,6 +67,7 @@ class LossModel(BaseModel):
         masks: Sequence[Sequence[Tensor]],
         levels: Sequence[int],
         fake: Tensor | None = None,
+        source_features: Sequence[Features] | None = None,
     ) -> dict[str, Tensor]:
         """All losses by log name; every picture goes through the extractor at most once.
 
@@ -77,11 +78,13 @@ class LossModel(BaseModel):
             masks: ``[r][scale]``.
             levels: level of each scale.
             fake: generated picture, where there is one.
+            source_features: of :meth:`features_of_source` for each source, where they are known.
         """
         sources = inputs["sources"]
         with torch.no_grad():
             target_features = self._extract(target, "target")
-            source_features = [self._extract(source, "source") for source in sources]
+            if source_features is None:
+                source_features = [self.features_of_source(source) for source in sources]
         given = LossInputs(
             target=target,
             sources=sources,
@@ -97,6 +100,11 @@ class LossModel(BaseModel):
             layers={} if self.features is None else self.features.roles,
         )
         return {f"loss_{name}": loss(given) for name, loss in self.losses.items()}
+
+    @torch.no_grad()
+    def features_of_source(self, images: Tensor) -> Features:
+        """What the losses read of a source ``[B, 3, H, W]``, by layer name."""
+        return self._extract(images, "source")
 
     def _extract(self, images: Tensor, who: str) -> dict[str, Tensor]:
         layers = self._layers[who]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gfla_video.components.attention import EncodedSource
 from gfla_video.components.init import init_orthogonal
 from gfla_video.components.recompute import set_checkpointing
+from gfla_video.components.reference_kinds import part_for
 from gfla_video.registry import MODELS
 from gfla_video.structures import GeneratorOutput
 
@@ -20,6 +21,10 @@ MULTIPLE = 32
 class TransferGenerator(nn.Module):
     """Global flow and local attention over R >= 1 references (paper Fig. 2).
 
+    References go [source frame, last generated frame, the one before, ...]. Encoder, attention and
+    flow estimator serve all with the same weights, or are a :class:`PerKind` with weights for the
+    source and weights for previous frames.
+
     Args:
         source_encoder: image ``[B, 3, H, W]`` to features, fine to coarse.
         flow_estimator: sources, structures and target structure to flows and masks.
@@ -27,6 +32,11 @@ class TransferGenerator(nn.Module):
         gain: of the orthogonal initial weights of encoder and renderer (released: 0.02).
         checkpointing: switch the activation checkpointing of all parts on: training takes less
             memory and more time, values and gradients stay the same.
+        previous: how many of the frames generated before are references beside the source (0: still
+            images; 1: the released video models). :class:`ClipRollout` hands them on.
+
+    Raises:
+        ValueError: parts that do not fit each other.
     """
 
     def __init__(
@@ -36,8 +46,18 @@ class TransferGenerator(nn.Module):
         renderer: nn.Module,
         gain: float = 0.02,
         checkpointing: bool = False,
+        previous: int = 0,
     ) -> None:
         super().__init__()
+        if previous < 0:
+            raise ValueError(f"previous must be 0 or more frames, got {previous}")
+        references = getattr(flow_estimator, "references", 1 + previous)
+        if references != 1 + previous:
+            raise ValueError(
+                f"the flow estimator has {references} references, but there are "
+                f"{1 + previous}: the source and {previous} previous frames"
+            )
+        self.previous = previous
         self.source_encoder = source_encoder
         self.flow_estimator = flow_estimator
         self.renderer = renderer
@@ -51,13 +71,19 @@ class TransferGenerator(nn.Module):
         if checkpointing:
             set_checkpointing(self)
 
-    def encode_sources(self, sources: Sequence[Tensor]) -> list[list[EncodedSource]]:
+    def encode_sources(
+        self, sources: Sequence[Tensor], first: int = 0
+    ) -> list[list[EncodedSource]]:
         """What depends on the sources alone, ``[r][scale]``: compute it once per source.
 
         Args:
-            sources: R pictures ``[B, 3, H, W]`` in [-1, 1].
+            sources: pictures ``[B, 3, H, W]`` in [-1, 1].
+            first: number of the first of them among the references; 1 for previous frames alone.
         """
-        return [self.renderer.encode_source(self.source_encoder(source)) for source in sources]
+        return [
+            self.renderer.encode_source(part_for(self.source_encoder, r)(source), r)
+            for r, source in enumerate(sources, first)
+        ]
 
     def forward(
         self,
@@ -70,7 +96,7 @@ class TransferGenerator(nn.Module):
 
         Args:
             sources: R pictures ``[B, 3, H, W]``, H and W multiples of 32, at least 64. A batch of 1
-                serves every target of a larger batch.
+                serves every target of a larger batch. A missing previous frame is the source.
             source_structures: R maps ``[B, C, H, W]``.
             target_structure: ``[B, C, H, W]``.
             encoded: of :meth:`encode_sources`, to save the work for the next frames.
@@ -85,6 +111,9 @@ class TransferGenerator(nn.Module):
                 f"{height} x {width}: crop, pad or resize the pictures before"
             )
         batch = target_structure.shape[0]
+        missing = 1 + self.previous - len(sources)
+        sources = [*sources, *[sources[0]] * missing]
+        source_structures = [*source_structures, *[source_structures[0]] * missing]
         encoded = self.encode_sources(sources) if encoded is None else encoded
         flow = self.flow_estimator(
             [source.expand(batch, -1, -1, -1) for source in sources],

@@ -26,6 +26,13 @@ _SPECTRAL = {
     "weight_v": "parametrizations.weight.0._v",
     "bias": "bias",
 }
+# inside of a discriminator's block, and its last convolution
+_SPECTRAL_PARTS = {
+    "model.1": "conv1.",
+    "model.3": "conv2.",
+    "shortcut.1": "shortcut.",
+    "conv": "",
+}
 
 
 @dataclass
@@ -41,6 +48,23 @@ class Converted:
     config: dict[str, Any]
     state: State
     dropped: dict[str, list[str]] = field(default_factory=dict)
+
+
+def assemble(kind: str, parts: Mapping[str, Converted], **values: Any) -> Converted:
+    """A network made of converted parts, each under the name of its constructor's argument.
+
+    Args:
+        kind: registered name of the network.
+        parts: by argument.
+        **values: further constructor values.
+    """
+    dropped: dict[str, list[str]] = {}
+    for part in parts.values():
+        for reason, names in part.dropped.items():
+            dropped.setdefault(reason, []).extend(names)
+    config = {"type": kind, **{name: part.config for name, part in parts.items()}, **values}
+    state = {f"{name}.{k}": v for name, part in parts.items() for k, v in part.state.items()}
+    return Converted(config, state, dropped)
 
 
 def under(state: Mapping[str, Tensor], prefix: str) -> State:
@@ -175,12 +199,24 @@ def convert_attention(state: State, what: str = "attention") -> Converted:
     return Converted(config, ours)
 
 
+def _attention_at(state: State, index: int, what: str) -> Converted:
+    """``attn<i>``, or in video checkpoints ``attn_r<i>`` and ``attn_p<i>``."""
+    names = {"source": f"attn_r{index}", "previous": f"attn_p{index}"}
+    if not under(state, names["source"]):
+        return convert_attention(under(state, f"attn{index}"), f"{what}.attn{index}")
+    kinds = {
+        kind: convert_attention(under(state, name), f"{what}.{name}")
+        for kind, name in names.items()
+    }
+    return assemble("PerKind", kinds)
+
+
 def convert_renderer(state: State, what: str = "target") -> Converted:
     """The target network: encoder, attention blocks, decoders, output."""
     levels = _levels(state, what)
-    indices = _numbers(state, r"attn(\d+)\.")
+    indices = _numbers(state, r"attn(?:_[rp])?(\d+)\.")
     state, twins = _drop_twins(state, "outconv")
-    attentions = [convert_attention(under(state, f"attn{i}"), f"{what}.attn{i}") for i in indices]
+    attentions = [_attention_at(state, i, what) for i in indices]
     rest = {k: v for k, v in state.items() if not k.startswith("attn")}
     res_blocks = len(_numbers(rest, r"decoder0\.0\.model\.(\d+)\.model\."))
     entry = 1 if res_blocks else 0
@@ -244,22 +280,29 @@ def convert_flow_estimator(state: State, what: str = "flow_net") -> Converted:
     return Converted(config, _rename(state, rules, what), dropped)
 
 
+def spectral_name(name: str, what: str = "discriminator") -> str:
+    """Our name of a tensor inside a discriminator's block, or of its last convolution ``conv``.
+
+    Raises:
+        UserError: no released discriminator has such a tensor.
+    """
+    module, _, leaf = name.rpartition(".")
+    if module not in _SPECTRAL_PARTS or leaf not in _SPECTRAL:
+        raise UserError(f"{what}: the released layout has no tensor {name!r}; is it another task?")
+    return f"{_SPECTRAL_PARTS[module]}{_SPECTRAL[leaf]}"
+
+
 def convert_discriminator(state: State, what: str = "discriminator") -> Converted:
     """The residual discriminator with its spectral norms' vectors."""
-    leaf = "(?P<leaf>weight_orig|weight_u|weight_v|bias)"
-    parts = {"model.1": "conv1", "model.3": "conv2", "shortcut.1": "shortcut"}
-    part = r"(?P<part>model\.1|model\.3|shortcut\.1)"
+    place = r"(?:block(?P<block>0)|encoder(?P<encoder>\d+))"
 
     def inside(match: re.Match[str]) -> str:
-        return f"{parts[match.group('part')]}.{_SPECTRAL[match.group('leaf')]}"
+        index = int(match.group("encoder")) + 1 if match.group("encoder") else 0
+        return f"blocks.{index}.{spectral_name(match.group('name'), what)}"
 
     rules: list[Rule] = [
-        (rf"block0\.{part}\.{leaf}", lambda m: f"blocks.0.{inside(m)}"),
-        (
-            rf"encoder(?P<i>\d+)\.{part}\.{leaf}",
-            lambda m: f"blocks.{int(m.group('i')) + 1}.{inside(m)}",
-        ),
-        (rf"conv\.{leaf}", lambda m: f"to_logit.{_SPECTRAL[m.group('leaf')]}"),
+        (rf"{place}\.(?P<name>.+)", inside),
+        (r"(?P<name>conv\..+)", lambda m: f"to_logit.{spectral_name(m.group('name'), what)}"),
     ]
     ours = _rename(state, rules, what)
     levels = 1 + len(_numbers(state, r"encoder(\d+)\."))

@@ -124,7 +124,7 @@ class TransferModel(LossModel):
             self.levels,
             output.image,
         )
-        with _frozen(self.discriminator):
+        with frozen(self.discriminator):
             losses["loss_adversarial"] = self.adversarial.generator(
                 self.discriminator(output.image)
             )
@@ -132,7 +132,7 @@ class TransferModel(LossModel):
 
 
 @contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
+def frozen(network: nn.Module) -> Iterator[None]:
     """Use a network without gradients for its weights, and without waiting for other processes."""
     silent = network.no_sync() if hasattr(network, "no_sync") else nullcontext()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -7,6 +7,7 @@ from typing import Any
 from gfla_video.models.released import (
     Converted,
     State,
+    assemble,
     convert_attention,
     convert_discriminator,
     convert_encoder,
@@ -70,10 +71,4 @@ class PoseConverter:
         deepest = max(renderer.config["attention_levels"])
         encoder = convert_encoder(under(state, "source"), used_levels=deepest)
         parts = {"source_encoder": encoder, "flow_estimator": flow, "renderer": renderer}
-        dropped: dict[str, list[str]] = {}
-        for part in parts.values():
-            for reason, names in part.dropped.items():
-                dropped.setdefault(reason, []).extend(names)
-        config = {"type": "TransferGenerator"} | {name: part.config for name, part in parts.items()}
-        ours = {f"{name}.{k}": v for name, part in parts.items() for k, v in part.state.items()}
-        return Converted(config, ours, dropped)
+        return assemble("TransferGenerator", parts)

@@ -1,0 +1,278 @@
+"""Training on clips: stage 1 on single frames of them, stage 2 rolled out (facts 1.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+
+from gfla_video.components.losses import AdversarialLoss
+from gfla_video.components.losses.inputs import TransferLoss
+from gfla_video.models.base import Inputs, split_samples
+from gfla_video.models.clips import folded, for_each_frame, frames_of, shifted, teacher_forced
+from gfla_video.models.flow_model import FlowModel
+from gfla_video.models.rollout import ClipOutput, ClipRollout, chunks_of
+from gfla_video.models.transfer_model import ORDERS, TransferModel, frozen
+from gfla_video.registry import MODELS
+from gfla_video.utils.errors import UserError
+
+PREVIOUS = ("generated", "truth")
+
+
+@MODELS.register_module()
+class ClipFlowModel(FlowModel):
+    """Stage 1 on clips: every frame by itself, its true predecessors as previous frames.
+
+    Args:
+        previous: how many previous frames the estimator takes beside the source.
+        **kwargs: of :class:`FlowModel`.
+    """
+
+    def __init__(
+        self,
+        flow_estimator: nn.Module,
+        losses: Mapping[str, TransferLoss],
+        previous: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(flow_estimator, losses, **kwargs)
+        self.previous = previous
+
+    def forward(
+        self,
+        inputs: Inputs,
+        targets: dict[str, Tensor] | None = None,
+        meta: Any = None,
+        mode: str = "tensor",
+    ) -> Any:
+        """As :meth:`FlowModel.forward` on the B * T frames of a clip.
+
+        Args:
+            inputs: ``sources``, ``source_structures`` (one each), ``target_structures``
+                ``[B, T, C, H, W]``.
+            targets: ``image [B, T, 3, H, W]``; needed in every mode, for the previous frames.
+            meta: names of the samples, not used.
+            mode: ``loss``, ``predict`` or ``tensor``.
+        """
+        if targets is None:
+            raise ValueError("a flow estimator of clips needs the true frames (targets) as well")
+        single = teacher_forced(inputs, targets["image"], self.previous)
+        return super().forward(single, {"image": frames_of(targets["image"])}, meta, mode)
+
+
+@MODELS.register_module()
+class ClipModel(TransferModel):
+    """Stage 2 on clips: one iteration rolls a clip out, with one update per chunk of frames.
+
+    The frames of a chunk depend on each other with gradients; at its end the generated frames are
+    carried on without (released: clips of 30 frames in chunks of 6). Losses are summed over the
+    frames of a chunk. The discriminator judges one random frame of the chunk, the clip
+    discriminator one random window; for its own update each draws anew.
+
+    Args:
+        generator: network of the one call, ``previous`` frames of it rolled out.
+        discriminator: picture to patch logits.
+        adversarial: the adversarial loss of all.
+        losses: the generator's other losses by name.
+        clip_discriminator: window ``[B, K, 3, H, W]`` to patch logits, its ``frames`` is K; None
+            for none.
+        chunk: frames per update.
+        loss_previous: what the flow from previous frames is judged by, the ``generated`` frames
+            that the generator was given (released for faces) or the ``truth`` (for dance).
+        **kwargs: of :class:`TransferModel`.
+
+    Raises:
+        ValueError: a chunk shorter than the clip discriminator's window.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        adversarial: AdversarialLoss,
+        losses: Mapping[str, TransferLoss],
+        clip_discriminator: nn.Module | None = None,
+        chunk: int = 6,
+        loss_previous: str = "generated",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(generator, discriminator, adversarial, losses, **kwargs)
+        if loss_previous not in PREVIOUS:
+            raise ValueError(f"loss_previous must be {' or '.join(PREVIOUS)}: {loss_previous!r}")
+        self.window = 1 if clip_discriminator is None else int(clip_discriminator.frames)  # type: ignore[arg-type]
+        if chunk < self.window:
+            raise ValueError(
+                f"chunk must be {self.window} or more, the clip discriminator's frames; got {chunk}"
+            )
+        self.previous = int(generator.previous)  # type: ignore[arg-type]
+        self.chunk = chunk
+        self.loss_previous = loss_previous
+        if clip_discriminator is not None:
+            self.clip_discriminator = clip_discriminator
+            self.apply_switches()
+
+    @property
+    def judges_clips(self) -> bool:
+        """Whether there is a clip discriminator."""
+        return hasattr(self, "clip_discriminator")
+
+    def forward(
+        self,
+        inputs: Inputs,
+        targets: dict[str, Tensor] | None = None,
+        meta: Any = None,
+        mode: str = "tensor",
+    ) -> Any:
+        """``tensor``: the rolled-out clip; ``predict``: one dict per clip; ``loss``: the losses.
+
+        Args:
+            inputs: ``sources``, ``source_structures`` (one each), ``target_structures``
+                ``[B, T, C, H, W]``.
+            targets: ``image [B, T, 3, H, W]``, for ``loss``.
+            meta: names of the samples, not used.
+            mode: one of the three.
+        """
+        output = self._rollout(inputs)(inputs["target_structures"])
+        if mode == "tensor":
+            return output
+        if mode == "predict":
+            return split_samples(len(output.images), output.flows, output.masks, output.images)
+        if mode != "loss" or targets is None:
+            raise ValueError(f"mode must be loss (with targets), predict or tensor, got {mode!r}")
+        return self.clip_losses(output, inputs, targets["image"], inputs["target_structures"])
+
+    def train_step(
+        self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
+    ) -> dict[str, Tensor]:
+        """Roll the clip out; after each chunk update every network once, by ``update_order``.
+
+        Gives each loss as its mean over the chunks.
+        """
+        data = self.data_preprocessor(data, True)
+        inputs, images = data["inputs"], data["targets"]["image"]
+        structures = inputs["target_structures"]
+        frames = structures.shape[1]
+        if frames % self.chunk:
+            raise UserError(
+                f"model.chunk: {self.chunk} frames per update do not divide the clips of {frames} "
+                "frames; change it or the data set's frames"
+            )
+        rollout = self._rollout(inputs)
+        logs: dict[str, Tensor] = {}
+        chunks = chunks_of(frames, self.chunk)
+        for part in chunks:
+            with optim_wrapper["generator"].optim_context(self.generator):
+                output = rollout(structures[:, part])
+            found = self._update(output, inputs, images, structures, part, optim_wrapper)
+            for name, value in found.items():
+                logs[name] = logs.get(name, 0) + value.detach() / len(chunks)
+            rollout.detach()
+        return logs
+
+    def clip_losses(
+        self,
+        output: ClipOutput,
+        inputs: Inputs,
+        images: Tensor,
+        structures: Tensor,
+        first: int = 0,
+    ) -> dict[str, Tensor]:
+        """All losses of the generator on a chunk, summed over its frames.
+
+        Args:
+            output: the chunk.
+            inputs: of the whole clip.
+            images: the clip's true frames ``[B, T, 3, H, W]``.
+            structures: the clip's structures ``[B, T, C, H, W]``.
+            first: the clip's frame that the chunk begins with.
+        """
+        frames = output.images.shape[1]
+        part = slice(first, first + frames)
+        source, source_structure = inputs["sources"][0], inputs["source_structures"][0]
+        steps = range(1, self.previous + 1)
+        before = output.previous
+        if self.loss_previous == "truth":
+            before = [shifted(source, images, step)[:, part] for step in steps]
+        structures_before = [shifted(source_structure, structures, step)[:, part] for step in steps]
+        single: Inputs = {
+            "sources": [for_each_frame(source, frames), *map(frames_of, before)],
+            "source_structures": [
+                for_each_frame(source_structure, frames),
+                *map(frames_of, structures_before),
+            ],
+            "target_structure": frames_of(structures[:, part]),
+        }
+        once = self.features_of_source(source)
+        losses = self.compute_losses(
+            frames_of(images[:, part]),
+            single,
+            folded(output.flows),
+            folded(output.masks),
+            self.levels,
+            frames_of(output.images),
+            [
+                {layer: for_each_frame(maps, frames) for layer, maps in once.items()},
+                *(self.features_of_source(frames_of(image)) for image in before),
+            ],
+        )
+        summed = {name: frames * loss for name, loss in losses.items()}
+        with frozen(self.discriminator):
+            frame = _drawn(output.images, 1)[:, 0]
+            summed["loss_adversarial"] = self.adversarial.generator(self.discriminator(frame))
+        if self.judges_clips:
+            with frozen(self.clip_discriminator):
+                window = _drawn(output.images, self.window)
+                logits = self.clip_discriminator(window)
+                summed["loss_clip_adversarial"] = self.adversarial.generator(logits)
+        return summed
+
+    def _update(
+        self,
+        output: ClipOutput,
+        inputs: Inputs,
+        images: Tensor,
+        structures: Tensor,
+        part: slice,
+        optim_wrapper: OptimWrapperDict,
+    ) -> dict[str, Tensor]:
+        """Each network's update on one chunk; gives the losses for the log."""
+        fake, real = output.images.detach(), images[:, part]
+        logs: dict[str, Tensor] = {}
+        order = [*ORDERS[self.update_order]]
+        if self.judges_clips:
+            order.insert(order.index("discriminator") + 1, "clip_discriminator")
+        for name in order:
+            with optim_wrapper[name].optim_context(getattr(self, name)):
+                if name == "generator":
+                    losses = self.clip_losses(output, inputs, images, structures, part.start)
+                else:
+                    frames = 1 if name == "discriminator" else self.window
+                    losses = {f"loss_{name}": self._judged(name, fake, real, frames)}
+            total, found = self.parse_losses(losses)
+            optim_wrapper[name].update_params(total)
+            found[f"loss_{name}"] = found.pop("loss")  # each update names its own total
+            logs.update(found)
+        return logs
+
+    def _judged(self, name: str, fake: Tensor, real: Tensor, frames: int) -> Tensor:
+        """The loss of a discriminator on the same random frames of both clips."""
+        network = getattr(self, name)
+        pair = _drawn(torch.stack([real, fake], dim=2), frames)  # [B, frames, 2, 3, H, W]
+        shown = [pair[:, :, side] for side in range(2)]
+        if name == "discriminator":
+            shown = [clip[:, 0] for clip in shown]
+        return self.adversarial.discriminator(network(shown[0]), network(shown[1]))
+
+    def _rollout(self, inputs: Inputs) -> ClipRollout:
+        return ClipRollout(
+            self.generator, inputs["sources"][0], inputs["source_structures"][0], self.previous
+        )
+
+
+def _drawn(clip: Tensor, frames: int) -> Tensor:
+    """A random window of ``[B, T, ...]``, the same for the whole batch: ``[B, frames, ...]``."""
+    start = int(torch.randint(clip.shape[1] - frames + 1, ()))
+    return clip[:, start : start + frames]

@@ -1,0 +1,1 @@
+"""Talking heads: a face moved by the edges that its landmarks draw."""
