@@ -1,33 +1,24 @@
 # What trains in minutes to an hour on two cores: narrow networks, orthogonal weights of gain 1 and
 # a higher learning rate than the papers'. Attention at 1/8 (k = 3) and 1/4 (k = 5).
-_base_ = "pose.py"
+_base_ = "gfla.py"
 
 _levels = (3, 2)
 _widths = dict(base_channels=32, max_channels=128)
-_flow_estimator = dict(type="FlowEstimator", flow_levels=_levels, max_channels=128, gain=1.0)
-_generator = dict(
-    type="TransferGenerator",
-    source_encoder=dict(type="PyramidEncoder", norm="none", **_widths),
-    flow_estimator=_flow_estimator,
-    renderer=dict(
-        type="TextureRenderer",
-        attention_levels=_levels,
-        attentions=[
-            dict(type="LocalAttention", channels=128, kernel_size=3, hidden=64, pooled=False),
-            dict(type="LocalAttention", channels=64, kernel_size=5, hidden=64, pooled=False),
-        ],
-        **_widths,
-    ),
-    gain=1.0,
+_attentions = [
+    dict(type="LocalAttention", channels=128, kernel_size=3, hidden=64, pooled=False),
+    dict(type="LocalAttention", channels=64, kernel_size=5, hidden=64, pooled=False),
+]
+_small_encoder = dict(type="PyramidEncoder", norm="none", **_widths)
+_small_renderer = dict(
+    type="TextureRenderer", attention_levels=_levels, attentions=_attentions, **_widths
 )
 _discriminator = dict(type="ResidualDiscriminator", base_channels=16, max_channels=64, levels=3)
 _small_adversarial = dict(type="AdversarialLoss", mode="lsgan", weight=0.2)
 
-# the flow's losses in both stages; the last two are not the papers' (docs/architecture.md)
+# the flow's losses in both stages; MaskVisibilityLoss is not the papers' (docs/architecture.md)
 _flow_losses = dict(
     correctness=dict(type="SamplingCorrectnessLoss", levels=_levels, weight=20.0),
     regularization=dict(type="AffineRegularizationLoss", kernel_sizes=(3, 5), weight=0.01),
-    landmarks=dict(type="LandmarkFlowLoss", weight=1.0),
     masks=dict(type="MaskVisibilityLoss", weight=1.0),
 )
 _small_adam = dict(type="Adam", lr=4e-4, betas=(0.5, 0.999), fused=True)

@@ -1,6 +1,6 @@
 # A few hundred photographs at 128 x 96 on two cores: one's own pictures, or a part of DeepFashion.
 # Copy this file and set the names below: a folder of images, a table of joints, weights.
-_base_ = "../_base_/small.py"
+_base_ = "../_base_/small_pose.py"
 
 _data_root = "data/photos"
 _image_dir = "images"

@@ -1,5 +1,5 @@
 # The demo: generated people at 96 x 64, both stages in minutes on two cores, no weights downloaded.
-_base_ = "../_base_/small.py"
+_base_ = "../_base_/small_pose.py"
 
 size = (96, 64)
 structure = dict(type="PoseStructure", sigma=4.0)
