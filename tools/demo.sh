@@ -38,7 +38,7 @@ fi
 tools/setup.sh
 say() { printf '\n[demo] %s\n' "$*"; }
 python=.venv/bin/python
-work=work_dirs/demo
+work="work_dirs/demo/$task"
 data="$work/data"
 started=$SECONDS
 

@@ -29,6 +29,21 @@ _generator = dict(
 _clip_discriminator = dict(
     type="FrameDifferenceDiscriminator", frames=3, base_channels=16, max_channels=64, levels=3
 )
+_flow_model = dict(
+    type="ClipFlowModel",
+    previous=1,
+    flow_estimator=_flow_estimator,
+    losses=_base_._flow_losses,
+)
+_clip_model = dict(
+    type="ClipModel",
+    chunk=4,
+    loss_previous="truth",  # what is generated at first has no features to compare
+    generator=_generator,
+    discriminator=_base_._discriminator,
+    clip_discriminator=_clip_discriminator,
+    adversarial=_base_._small_adversarial,
+)
 _clip_optim = dict(
     _base_._small_full_optim, clip_discriminator=_base_._small_full_optim["discriminator"]
 )

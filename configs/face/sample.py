@@ -16,13 +16,7 @@ _train = dict(_data, phase="train", reference="random")
 stages = [
     dict(
         name="flow",
-        model=dict(
-            type="ClipFlowModel",
-            previous=1,
-            flow_estimator=_base_._flow_estimator,
-            features=_features,
-            losses=_base_._flow_losses,
-        ),
+        model=dict(_base_._flow_model, features=_features),
         optim_wrapper=_base_._small_flow_optim,
         param_scheduler=_base_._cosine,
         train_cfg=dict(max_iters=300),
@@ -31,12 +25,7 @@ stages = [
     dict(
         name="full",
         model=dict(
-            type="ClipModel",
-            chunk=4,
-            generator=_base_._generator,
-            discriminator=_base_._discriminator,
-            clip_discriminator=_base_._clip_discriminator,
-            adversarial=_base_._small_adversarial,
+            _base_._clip_model,
             features=_features,
             losses=dict(
                 _base_._flow_losses,

@@ -42,7 +42,7 @@ stages = [
 
 _data = dict(
     type="PosePairDataset",
-    data_root="work_dirs/demo/data",
+    data_root="work_dirs/demo/pose/data",
     annotation_size=size,
     size=size,
     structure=structure,
