@@ -1,5 +1,6 @@
 """What every task's data shares: images, samplers, the base of the datasets, exact ground truth."""
 
+from gfla_video.datasets.affine import Affine, AffineRange, affine_matrix, move_points
 from gfla_video.datasets.base import TransferDataset
 from gfla_video.datasets.images import (
     BrokenImageError,
@@ -8,14 +9,21 @@ from gfla_video.datasets.images import (
     resize_image,
 )
 from gfla_video.datasets.sampler import ResumableInfiniteSampler, SampleKey
-from gfla_video.datasets.truth import read_truth
+from gfla_video.datasets.split import IdSplit
+from gfla_video.datasets.truth import read_clip_truth, read_truth
 
 __all__ = [
+    "Affine",
+    "AffineRange",
     "BrokenImageError",
+    "IdSplit",
     "ResumableInfiniteSampler",
     "SampleKey",
     "TransferDataset",
+    "affine_matrix",
     "image_to_tensor",
+    "move_points",
+    "read_clip_truth",
     "read_image",
     "read_truth",
     "resize_image",

@@ -1,1 +1,1 @@
-"""For tests and task authors: the literal reference of the paper's formulation, benchmarks."""
+"""For tests and task authors: the literal reference of the paper's formulation, benchmarks, made faces."""

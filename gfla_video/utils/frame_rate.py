@@ -7,6 +7,7 @@ from numbers import Rational
 
 from gfla_video.utils.errors import UserError
 
+DEFAULT_FPS = Fraction(25)
 _NTSC = Fraction(1000, 1001)
 _NTSC_SLACK = 0.006
 
@@ -39,3 +40,25 @@ def parse_fps(value: object, where: str = "--fps") -> Fraction:
     if broadcast > 0 and abs(float(broadcast - rate)) < _NTSC_SLACK:
         return broadcast
     return rate.limit_denominator(10_000)
+
+
+def chosen_fps(said: Fraction | None, given: object, report: list[str]) -> Fraction:
+    """The frame rate of ``--fps`` where it is given, else the file's own, else 25.
+
+    Args:
+        said: by the file, None where it says nothing.
+        given: of ``--fps``, None where it was not passed.
+        report: gets a sentence where something is replaced or assumed.
+
+    Raises:
+        UserError: ``given`` is no frame rate.
+    """
+    if given is not None:
+        fps = parse_fps(given)
+        if said is not None and said != fps:
+            report.append(f"--fps {fps} replaces the file's own {said}")
+        return fps
+    if said is None:
+        report.append(f"{DEFAULT_FPS} frames per second taken, as the file says none (see --fps)")
+        return DEFAULT_FPS
+    return said

@@ -16,6 +16,7 @@ from av.video.reformatter import Colorspace
 
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import ensure_writable_folder
+from gfla_video.utils.sound import SoundTrack, open_media
 
 _CODEC = "libx264"
 _JITTER = Fraction(3, 4)  # of a frame
@@ -30,11 +31,13 @@ class VideoInfo:
         fps: guessed constant frame rate, exact.
         size: height and width as shown (a rotation tag is applied).
         frames: number of frames where the container knows it, else an estimate or None.
+        start: presentation time of the first frame in seconds, by which the sound is matched.
     """
 
     fps: Fraction
     size: tuple[int, int]
     frames: int | None
+    start: Fraction = Fraction(0)
 
 
 class VideoWriter:
@@ -50,13 +53,20 @@ class VideoWriter:
         size: height and width of the frames. H.264's yuv420p needs even sides: an odd side gets
             its last row or column once more, and :attr:`note` says so.
         crf: quality of x264, lower is better.
+        sound: file whose sound goes along, from the moment of its first picture on, as far as the
+            frames reach (see :class:`SoundTrack`; a file without sound gives none).
 
     Raises:
-        UserError: not an mp4 name, or the folder cannot be written.
+        UserError: not an mp4 name, the folder cannot be written, or the sound cannot be read.
     """
 
     def __init__(
-        self, path: Path | str, fps: Fraction, size: tuple[int, int], crf: int = 18
+        self,
+        path: Path | str,
+        fps: Fraction,
+        size: tuple[int, int],
+        crf: int = 18,
+        sound: Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.fps = Fraction(fps)
@@ -82,6 +92,7 @@ class VideoWriter:
         context = self._stream.codec_context
         context.time_base = 1 / self.fps
         context.colorspace = context.color_primaries = context.color_trc = _BT601
+        self.sound = None if sound is None else SoundTrack(sound, self._container, _start(sound))
 
     def write(self, frame: np.ndarray) -> None:
         """Append one picture, uint8 ``[H, W, 3]`` RGB."""
@@ -95,11 +106,19 @@ class VideoWriter:
         picture.pts, picture.time_base = self.frames, 1 / self.fps
         self._container.mux(self._stream.encode(picture))
         self.frames += 1
+        self._write_sound()
+
+    def _write_sound(self) -> None:
+        if self.sound is not None:
+            for packet in self.sound.until(self.frames / self.fps):
+                self._container.mux(packet)
 
     def close(self, complete: bool = True) -> None:
         """End the file; with ``complete`` and at least one frame it takes the target's name."""
         if self.frames:
             self._container.mux(self._stream.encode(None))
+        if self.sound is not None:
+            self.sound.close()
         self._container.close()
         if not self.frames:
             self.partial.unlink(missing_ok=True)
@@ -147,10 +166,11 @@ class VideoReader:
     where a clip of variable rate skips a place, the frame before is repeated, and of two frames
     for one place the first is kept, so that the time line stays that of the clip (AVI files have
     no such times: there every frame takes one place). A rotation tag
-    (telephones) is applied. It can be iterated over again.
+    (telephones) is applied. Where the file breaks off, its whole frames are given. It can be
+    iterated over again; :attr:`notes` tells of the last time.
 
     Raises:
-        UserError: no such file, no video in it, or it breaks off.
+        UserError: no such file, no video in it, or no whole frame.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -160,20 +180,32 @@ class VideoReader:
         self.size = self.info.size
         self.repeated = 0
         self.dropped = 0
+        self.broken: list[str] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was not as it should be, known when all frames were read."""
+        notes = list(self.broken)
+        if self.repeated or self.dropped:
+            notes.append(
+                f"variable frame rate: {self.repeated} frames repeated, {self.dropped} left out"
+            )
+        return notes
 
     def __iter__(self) -> Iterator[np.ndarray]:
         self.repeated = self.dropped = 0
-        with _open(self.path) as container:
+        self.broken = []
+        with open_video(self.path) as container:
             place = 0  # the next free place on the grid
             first: Fraction | None = None
             previous: np.ndarray | None = None
-            timed = "avi" not in container.format.name  # AVI stores no presentation times
-            for frame in _decode(container, self.path):
-                picture = _upright(frame)
-                if not timed or frame.pts is None or frame.time_base is None:
+            timed = _is_timed(container)
+            for frame in _decode(container, self.path, self.broken):
+                picture = upright(frame)
+                time = _time(frame) if timed else None
+                if time is None:
                     wanted = place
                 else:
-                    time = frame.pts * frame.time_base
                     first = time if first is None else first
                     exact = (time - first) * self.fps
                     # times that jitter must not cost a frame here and double one there
@@ -201,7 +233,7 @@ def probe(path: Path | str) -> VideoInfo:
         UserError: no such file, not a video, or nothing in it can be decoded.
     """
     path = Path(path)
-    with _open(path) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
         rate = stream.guessed_rate or stream.average_rate
         if not rate:
@@ -209,36 +241,88 @@ def probe(path: Path | str) -> VideoInfo:
         count = stream.frames or None
         if count is None and container.duration:
             count = round(Fraction(container.duration, av.time_base) * rate)
-        first = next(_decode(container, path), None)
+        first = next(_decode(container, path, []), None)
         if first is None:
             raise UserError(f"{path}: no frame of the video can be decoded, pass another file")
-        height, width = _upright(first).shape[:2]
-    return VideoInfo(Fraction(rate), (height, width), count)
+        height, width = upright(first).shape[:2]
+        start = (_is_timed(container) and _time(first)) or Fraction(0)
+    return VideoInfo(Fraction(rate), (height, width), count, start)
 
 
-def _open(path: Path) -> av.container.InputContainer:
-    if not path.is_file():
-        raise UserError(f"{path}: no such video, check the path")
-    try:
-        container = av.open(str(path))
-    except (FFmpegError, ValueError) as error:
-        raise UserError(f"{path}: is not a video that FFmpeg can read ({error})") from error
+def _start(path: Path) -> Fraction:
+    """When the pictures of a file begin; 0 where it has none (a recording of sound alone)."""
+    with open_media(path) as container:
+        has_pictures = bool(container.streams.video)
+    return probe(path).start if has_pictures else Fraction(0)
+
+
+def open_video(path: Path) -> av.container.InputContainer:
+    """Open a file that holds pictures; close the container, best by ``with``.
+
+    Raises:
+        UserError: no such file, not a video, or no video stream in it.
+    """
+    container = open_media(path)
     if not container.streams.video:
         container.close()
         raise UserError(f"{path}: holds no video stream, pass a video")
     return container
 
 
-def _decode(container: av.container.InputContainer, path: Path) -> Iterator[av.VideoFrame]:
+def _decode(
+    container: av.container.InputContainer, path: Path, broken: list[str]
+) -> Iterator[av.VideoFrame]:
+    """The whole frames; ``broken`` gets a sentence where the file breaks off before its end."""
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
+    packets, frames, reason = 0, 0, ""
+    expected = len(stream.index_entries)  # all frames in mp4, fewer or none elsewhere
     try:
-        yield from container.decode(stream)
+        for packet in container.demux(stream):
+            if packet.is_corrupt:  # cut in two: decoded, it would be half a picture
+                reason = "cut off within a frame"
+                break
+            if not packet.size:
+                break
+            packets += 1
+            for frame in packet.decode():
+                frames += 1
+                yield frame
     except FFmpegError as error:
-        raise UserError(f"{path}: the video breaks off ({error}), re-encode or cut it") from error
+        reason = str(error)
+    for frame in _rest(stream):
+        frames += 1
+        yield frame
+    if not reason and packets < expected:
+        reason = "cut off between two frames"
+    if reason:
+        of = f" of {stream.frames}" if stream.frames > frames else ""
+        broken.append(
+            f"{path.name} breaks off ({reason}): its {frames}{of} whole frames are used, "
+            "re-encode or fetch it again for the rest"
+        )
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def _rest(stream: av.VideoStream) -> list[av.VideoFrame]:
+    """What the decoder still holds; after an error that may be unreadable, too."""
+    try:
+        return list(stream.decode(None))
+    except FFmpegError:  # the break has been noticed already, or is by the count of frames
+        return []
+
+
+def _is_timed(container: av.container.InputContainer) -> bool:
+    return "avi" not in container.format.name  # AVI stores no presentation times
+
+
+def _time(frame: av.VideoFrame) -> Fraction | None:
+    if frame.pts is None or frame.time_base is None:
+        return None
+    return Fraction(frame.pts * frame.time_base)
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """A decoded frame as uint8 ``[H, W, 3]`` RGB, its rotation tag applied."""
     picture = frame.to_ndarray(format="rgb24")
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture

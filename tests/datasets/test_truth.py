@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfla_video.datasets.truth import read_truth
+from gfla_video.datasets.truth import read_clip_truth, read_truth
 from gfla_video.utils.errors import UserError
 
 
@@ -64,3 +64,45 @@ def test_missing_and_broken(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"a\.npz: the ground truth cannot be read"):
             read_truth(path, (8, 4))
+
+
+def write_clip(path: Path, **changes: np.ndarray | None) -> Path:
+    flow = np.arange(3, dtype=np.float16)[:, None, None, None] * np.ones((3, 2, 8, 4), np.float16)
+    masks = np.zeros((3, 8, 4), bool)
+    masks[1:, :4] = True
+    masks[0, :, 2:] = True
+    return write(
+        path,
+        **{
+            "flow": flow,
+            "visible": masks,
+            "foreground": masks,
+            "source_foreground": None,
+            **changes,
+        },
+    )
+
+
+def test_frames_of_a_clip(tmp_path: Path) -> None:
+    truth = read_clip_truth(write_clip(tmp_path / "a_truth.npz"), [2, 1, 2], (4, 8))
+    assert set(truth) == {"flow", "visible", "foreground", "source_foreground"}
+    assert all(value.dtype == torch.float32 for value in truth.values())
+    assert truth["flow"].shape == (3, 2, 4, 8)
+    assert truth["flow"][:, :, 3, 7].tolist() == [[4, 1], [2, 0.5], [4, 1]]
+    assert truth["visible"].shape == truth["foreground"].shape == (3, 1, 4, 8)
+    assert truth["visible"][0, 0].tolist() == [[1] * 8] * 2 + [[0] * 8] * 2
+    assert truth["source_foreground"][0].tolist() == [[0] * 4 + [1] * 4] * 4
+
+
+def test_wrong_truth_of_a_clip(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a_truth.npz")
+    with pytest.raises(UserError, match="ground truth of 3 frames, frame 3 is wanted"):
+        read_clip_truth(path, [0, 3], (8, 4))
+    write_clip(path, flow=np.zeros((2, 8, 4)))
+    with pytest.raises(UserError, match=r"flow is \(2, 8, 4\), expected \[T, 2, H, W\]"):
+        read_clip_truth(path, [0], (8, 4))
+    write_clip(path, visible=np.zeros((2, 8, 4), bool))
+    with pytest.raises(UserError, match=r"visible is \(2, 8, 4\)"):
+        read_clip_truth(path, [0], (8, 4))
+    with pytest.raises(UserError, match="the ground truth of this video is not there"):
+        read_clip_truth(tmp_path / "b.npz", [0], (8, 4))

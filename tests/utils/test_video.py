@@ -9,6 +9,7 @@ import pytest
 
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.video import VideoWriter, check_video_target, probe, read_video
+from tests.utils.videos import turned, variable
 
 
 def frames(count: int, size: tuple[int, int] = (48, 64)) -> list[np.ndarray]:
@@ -105,20 +106,74 @@ def test_bad_videos_are_one_sentence(tmp_path: Path) -> None:
 
 
 def test_variable_rate_is_put_on_the_grid(tmp_path: Path) -> None:
-    path = tmp_path / "v.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
-        for index, frame in zip([0, 1, 2, 5, 6, 7, 8, 9], frames(8), strict=True):
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture.pts, picture.time_base = index, Fraction(1, 25)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+    path = variable(tmp_path / "v.mkv", frames(8), [0, 1, 2, 5, 6, 7, 8, 9])
     reader = read_video(path)
     got = [int(picture[0, 0, 0]) for picture in reader]
+    assert reader.notes == [f"variable frame rate: {len(got) - 8} frames repeated, 0 left out"]
     if reader.fps == 25:  # the guess of FFmpeg; what follows holds for it alone
         assert len(got) == 10
         assert reader.repeated == 2
         assert abs(got[3] - got[2]) <= 3
         assert abs(got[4] - got[2]) <= 3
     assert abs(len(got) / reader.fps - Fraction(10, 25)) <= Fraction(1, 25)
+
+
+@pytest.mark.parametrize("part", [0.35, 0.5, 0.8])
+def test_a_truncated_video_gives_its_whole_frames(tmp_path: Path, part: float) -> None:
+    random = np.random.default_rng(0)
+    with VideoWriter(tmp_path / "whole.mp4", Fraction(25), (48, 64)) as writer:
+        for _ in range(60):
+            writer.write(random.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    content = (tmp_path / "whole.mp4").read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(content[: int(part * len(content))])
+    with av.open(str(tmp_path / "whole.mp4")) as container:
+        ends = [p.pos + p.size for p in container.demux(video=0) if p.size]
+    expected = sum(end <= path.stat().st_size for end in ends)
+    reader = read_video(path)
+    for _ in range(2):
+        got = list(reader)
+        assert len(got) == expected > 10
+        (note,) = reader.notes
+        assert note.startswith("cut.mp4 breaks off")
+        assert f"{expected} of 60 whole frames are used" in note
+    whole = list(read_video(tmp_path / "whole.mp4"))
+    assert all((a == b).all() for a, b in zip(got[:-4], whole, strict=False))
+    # the cut may fall between two frames, too, where no frame is broken
+    path.write_bytes(content[: sorted(ends)[20]])
+    cut = read_video(path)
+    assert len(list(cut)) == 21
+    assert "21 of 60 whole frames" in cut.notes[0]
+
+
+def test_a_video_cut_before_its_table_is_one_sentence(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:  # the table comes last here
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for frame in frames(12):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "b.mp4").write_bytes(content[: content.index(b"moov")])
+    with pytest.raises(UserError, match=r"b\.mp4: is not a video that FFmpeg can read"):
+        probe(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize(("turn", "corner"), [(90, (0, 1)), (180, (1, 1)), (270, (1, 0))])
+def test_a_rotation_tag_is_applied(tmp_path: Path, turn: int, corner: tuple[int, int]) -> None:
+    """A telephone held sideways: the bright corner (upper left) goes where the tag says."""
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 250
+    with VideoWriter(tmp_path / "a.mp4", Fraction(25), (48, 64)) as writer:
+        for _ in range(4):
+            writer.write(picture)
+    path = turned(tmp_path / "a.mp4", turn)
+    reader = read_video(path)
+    frames = list(reader)
+    assert reader.size == frames[0].shape[:2] == ((48, 64) if turn == 180 else (64, 48))
+    assert not reader.notes
+    for frame in frames:
+        height, width = frame.shape[:2]
+        grey = frame.mean(axis=2).reshape(2, height // 2, 2, width // 2).mean(axis=(1, 3))
+        assert np.unravel_index(grey.argmax(), (2, 2)) == corner
+        assert grey.max() > 230 and np.sort(grey.ravel())[-2] < 20

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from gfla_video.datasets import (
+    AffineRange,
+    IdSplit,
     TransferDataset,
     image_to_tensor,
     read_image,
@@ -35,33 +35,12 @@ from gfla_video.tasks.pose.annotations import (
     read_pairs,
     split_id,
 )
-from gfla_video.tasks.pose.augment import AffineRange, flip, read_options
+from gfla_video.tasks.pose.augment import flip, for_target, move
 from gfla_video.tasks.pose.joints import Joints, scale_joints, visible
 from gfla_video.tasks.pose.structure import PoseStructure
 from gfla_video.utils.errors import UserError
 
 ALL_PAIRS = "all"
-
-
-@dataclass(frozen=True)
-class IdSplit:
-    """Divide persons, not pictures, between training and test.
-
-    Attributes:
-        fraction: part of the persons that is for training, between 0 and 1.
-        part: ``train`` or ``test``.
-        seed: another seed divides otherwise.
-    """
-
-    fraction: float
-    part: str
-    seed: int = 0
-
-    def holds(self, identity: str) -> bool:
-        """Whether a person is in this part; it depends on the name and the seed alone."""
-        digest = hashlib.blake2b(f"{self.seed}:{identity}".encode(), digest_size=8).digest()
-        place = int.from_bytes(digest, "big") / 2**64
-        return (place < self.fraction) == (self.part == "train")
 
 
 class View(NamedTuple):
@@ -149,7 +128,7 @@ class PosePairDataset(TransferDataset):
         self.table = read_annotations(table_path, annotation_size)
         self.pairs_path = None if pairs == ALL_PAIRS else find_table(root, "pairs", phase, pairs)
         self.skipped_pairs = 0
-        self.pairs = self._choose(None if split is None else _read_split(split), max_pairs)
+        self.pairs = self._choose(None if split is None else IdSplit.read(split), max_pairs)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -195,8 +174,8 @@ class PosePairDataset(TransferDataset):
             source, target = View(*flip(*source)), View(*flip(*target))
         if self.affine is not None:
             drawn = self.affine.draw(rng)
-            source = View(*drawn.apply(*source))
-            target = View(*drawn.for_target().apply(*target))
+            source = View(*move(drawn, *source))
+            target = View(*move(for_target(drawn), *target))
         return source, target
 
     def _extras(self, pair: Pair, source: View, target: View) -> dict[str, Tensor]:
@@ -277,12 +256,3 @@ def all_pairs(table: AnnotationTable) -> list[Pair]:
     for name in table.joints:
         people[person_id(name)].append(name)
     return [Pair(*names) for images in people.values() for names in permutations(images, 2)]
-
-
-def _read_split(values: IdSplit | Mapping[str, Any]) -> IdSplit:
-    split = values if isinstance(values, IdSplit) else read_options(IdSplit, dict(values), "split")
-    if split.part not in ("train", "test"):
-        raise UserError(f"split.part must be 'train' or 'test', got {split.part!r}")
-    if not 0.0 < split.fraction < 1.0:
-        raise UserError(f"split.fraction must lie between 0 and 1, got {split.fraction}")
-    return split

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,12 @@ from gfla_video.tasks.pose.pose_files import (
     read_poses,
 )
 from gfla_video.tasks.pose.retarget import MAX_GAP, fit_to_body, interpolate_gaps
+from gfla_video.utils.driver_options import read_driver_options
 from gfla_video.utils.errors import UserError
-from gfla_video.utils.frame_rate import parse_fps
+from gfla_video.utils.frame_rate import chosen_fps
 from gfla_video.utils.progress import progress
 from gfla_video.utils.video import read_video
 
-DEFAULT_FPS = Fraction(25)
 DEFAULT_DETECTOR = "RtmlibPoseDetector"
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif", ".mpg", ".mpeg"}
 _CHOICES = {
@@ -64,18 +63,7 @@ class PoseOptions:
         Raises:
             UserError: an unknown option or value, with the nearest name.
         """
-        known = [item.name for item in fields(cls)]
-        for name in options:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
-                raise UserError(f"PoseDriver has no option {name}; {hint}")
-        checked = cls(**options)
-        for name, choices in _CHOICES.items():
-            value = getattr(checked, name)
-            if value not in choices:
-                raise UserError(f"PoseDriver: {name} is {' or '.join(choices)}, not {value!r}")
-        return checked
+        return read_driver_options(cls, options, _CHOICES, "PoseDriver")
 
 
 @dataclass
@@ -177,7 +165,7 @@ class PoseDriver:
         if chosen.on_missing == "interpolate":
             joints, filled = interpolate_gaps(joints)
             report.append(f"{filled} missing joints interpolated")
-        fps = _frame_rate(sequence.fps, chosen.fps, report)
+        fps = chosen_fps(sequence.fps, chosen.fps, report)
         if chosen.fit == "body":
             fit = source.fit  # its proportions, so that a stretched model gets a stretched driver
             square = _scaled(joints, fit.inner[1] / fit.origin[1], fit.inner[0] / fit.origin[0])
@@ -266,18 +254,6 @@ def _scaled(joints: Joints, x: float, y: float) -> Joints:
     return moved
 
 
-def _frame_rate(said: Fraction | None, given: object, report: list[str]) -> Fraction:
-    if given is not None:
-        fps = parse_fps(given)
-        if said is not None and said != fps:
-            report.append(f"--fps {fps} replaces the file's own {said}")
-        return fps
-    if said is None:
-        report.append(f"{DEFAULT_FPS} frames per second taken, as the file says none (see --fps)")
-        return DEFAULT_FPS
-    return said
-
-
 def _count(frames: int, found: int, missing: int, nobody: int) -> str:
     plain = f"{frames} driving frames: {found} joints found, {missing} missing"
     return f"{plain}, nobody in {nobody} frames" if nobody else plain
@@ -306,8 +282,5 @@ def _detect_video(path: str, detector: PoseDetector) -> PoseSequence:
     joints, notes = follow_one_person(people)
     if not visible(joints).any():
         raise UserError(f"{path}: no person was found in any of its {len(joints)} frames")
-    if reader.repeated or reader.dropped:
-        notes.append(
-            f"variable frame rate: {reader.repeated} frames repeated, {reader.dropped} left out"
-        )
+    notes += reader.notes
     return PoseSequence(joints, Path(path), reader.fps, reader.size, notes=notes)

@@ -7,10 +7,10 @@ that was not found is ``(-1, -1, 0)``.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
+
+from gfla_video.datasets import move_points
 
 Joints = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -90,31 +90,5 @@ def move_joints(joints: Joints, matrix: npt.NDArray[np.float64]) -> Joints:
     """Apply a forward affine ``matrix`` [3, 3] to (x, y, 1); joints may leave the picture."""
     moved = np.array(joints, dtype=np.float64)
     seen = visible(moved)
-    points = np.concatenate([moved[seen, :2], np.ones((int(seen.sum()), 1))], axis=1)
-    moved[seen, :2] = (points @ matrix.T)[:, :2]
+    moved[seen, :2] = move_points(moved[seen, :2], matrix)
     return moved
-
-
-def affine_matrix(
-    size: tuple[int, int], angle: float, shift: tuple[float, float], scale: float
-) -> npt.NDArray[np.float64]:
-    """Forward matrix ``T(shift) C R(angle) scale C^-1`` of the field's random affine (FACTS 1.7).
-
-    Args:
-        size: picture (H, W); the centre of rotation is ``(W / 2 + 0.5, H / 2 + 0.5)``.
-        angle: degrees, clockwise in the picture.
-        shift: (x, y) in pixels.
-        scale: 1 keeps the size.
-
-    Returns:
-        float64 ``[3, 3]``, takes ``(x, y, 1)`` of the old picture to the new one.
-    """
-    centre_x, centre_y = size[1] * 0.5 + 0.5, size[0] * 0.5 + 0.5
-    cos, sin = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
-    return np.array(
-        [
-            [cos, -sin, shift[0] + centre_x - cos * centre_x + sin * centre_y],
-            [sin, cos, shift[1] + centre_y - sin * centre_x - cos * centre_y],
-            [0.0, 0.0, 1.0],
-        ]
-    )

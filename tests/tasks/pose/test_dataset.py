@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch.utils.data import default_collate
 
-from gfla_video.datasets import base
+from gfla_video.datasets import IdSplit, base
 from gfla_video.datasets.sampler import SampleKey
 from gfla_video.registry import DATASETS
-from gfla_video.tasks.pose.dataset import IdSplit, PosePairDataset
+from gfla_video.tasks.pose.dataset import PosePairDataset
 from gfla_video.tasks.pose.structure import FLIP_ORDER, PoseStructure
 from gfla_video.utils.errors import UserError
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from gfla_video.datasets import affine_matrix
 from gfla_video.registry import STRUCTURES
-from gfla_video.tasks.pose.joints import affine_matrix, flip_joints, move_joints, scale_joints
+from gfla_video.tasks.pose.joints import flip_joints, move_joints, scale_joints
 from gfla_video.tasks.pose.structure import FLIP_ORDER, JOINT_NAMES, LIMBS, PoseStructure
 
 CASES = ("market_plain", "fashion", "fashion_affine", "market_affine_big", "small")
