@@ -6,6 +6,8 @@ structure = dict(type="FaceStructure")
 driver = dict(type="FaceDriver")
 
 _channels = 16
+# PointFlowLoss is not the papers' (docs/architecture.md)
+_flow_losses = dict(_base_._flow_losses, points=dict(type="PointFlowLoss", weight=2.0, reach=1.5))
 _flow_estimator = dict(
     type="JointFlowEstimator",
     references=2,
@@ -33,7 +35,7 @@ _flow_model = dict(
     type="ClipFlowModel",
     previous=1,
     flow_estimator=_flow_estimator,
-    losses=_base_._flow_losses,
+    losses=_flow_losses,
 )
 _clip_model = dict(
     type="ClipModel",

@@ -21,7 +21,7 @@ stages = [
         model=dict(
             _base_._flow_model,
             flow_estimator=dict(_base_._flow_estimator, **_small),
-            features=_base_._features,
+            features=dict(type="FilterBankFeatures"),
         ),
         optim_wrapper=_base_._small_flow_optim,
         train_cfg=dict(max_iters=2),
@@ -46,7 +46,7 @@ stages = [
             ),
             discriminator=dict(type="ResidualDiscriminator", levels=3, **_small),
             clip_discriminator=dict(type="FrameDifferenceDiscriminator", levels=3, **_small),
-            features=_base_._features,
+            features=dict(type="FilterBankFeatures"),
             losses=dict(reconstruction=dict(type="ReconstructionLoss", weight=5.0)),
         ),
         optim_wrapper=_base_._clip_optim,

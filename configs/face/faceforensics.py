@@ -61,5 +61,7 @@ _data = dict(
 )
 train_dataloader = dict(_base_._loader, batch_size=2, dataset=dict(_data, phase="train"))
 test_dataloader = dict(
-    _base_._test_loader, batch_size=1, dataset=dict(_data, phase="test", windows="first")
+    _base_._test_loader,
+    batch_size=1,
+    dataset=dict(_data, phase="test", windows="first", reference="first"),
 )

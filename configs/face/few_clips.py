@@ -21,7 +21,7 @@ _data = dict(
 _train = dict(
     _data,
     split=dict(fraction=0.75, part="train"),
-    frames=12,
+    frames=16,
     stride=(1, 3),
     reference="random",
     colour=dict(brightness=0.15, contrast=0.15, saturation=0.2, hue=0.02),

@@ -44,6 +44,8 @@ train_dataloader = dict(_base_._small_loader, batch_size=2, dataset=dict(_train,
 test_dataloader = dict(
     _base_._small_test_loader,
     batch_size=1,
-    dataset=dict(_data, phase="test", windows="first", frames=24, with_truth=True),
+    dataset=dict(
+        _data, phase="test", windows="first", reference="first", frames=24, with_truth=True
+    ),
 )
 test_metrics = [*_base_._face_metrics, dict(type="PSNR"), dict(type="FlowEPE")]

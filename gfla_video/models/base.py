@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gfla_video.components.features import FeatureExtractor
 from gfla_video.components.losses import LossInputs
-from gfla_video.components.losses.inputs import Features, TransferLoss
+from gfla_video.components.losses.inputs import Features, Points, TransferLoss
 from gfla_video.components.recompute import set_checkpointing
 
 Inputs = dict[str, Any]
@@ -68,6 +68,7 @@ class LossModel(BaseModel):
         levels: Sequence[int],
         fake: Tensor | None = None,
         source_features: Sequence[Features] | None = None,
+        points: Points | None = None,
     ) -> dict[str, Tensor]:
         """All losses by log name; every picture goes through the extractor at most once.
 
@@ -79,6 +80,7 @@ class LossModel(BaseModel):
             levels: level of each scale.
             fake: generated picture, where there is one.
             source_features: of :meth:`features_of_source` for each source, where they are known.
+            points: corresponding points, where the data have some.
         """
         sources = inputs["sources"]
         with torch.no_grad():
@@ -98,6 +100,7 @@ class LossModel(BaseModel):
             source_features=source_features,
             fake_features={} if fake is None else self._extract(fake, "fake"),
             layers={} if self.features is None else self.features.roles,
+            points=points,
         )
         return {f"loss_{name}": loss(given) for name, loss in self.losses.items()}
 
@@ -112,6 +115,14 @@ class LossModel(BaseModel):
             return {}
         found: dict[str, Tensor] = self.features(images, layers)
         return found
+
+
+def points_of(targets: Mapping[str, Any]) -> Points | None:
+    """``points`` and ``source_points`` (of one source, or a list) of the targets, if both are."""
+    if "points" not in targets or "source_points" not in targets:
+        return None
+    sources = targets["source_points"]
+    return Points(targets["points"], [sources] if isinstance(sources, Tensor) else sources)
 
 
 def split_samples(batch: int, flows: Any, masks: Any, image: Tensor | None) -> list[dict[str, Any]]:

@@ -11,8 +11,14 @@ from torch import Tensor, nn
 
 from gfla_video.components.losses import AdversarialLoss
 from gfla_video.components.losses.inputs import TransferLoss
-from gfla_video.models.base import Inputs, split_samples
-from gfla_video.models.clips import folded, for_each_frame, frames_of, shifted, teacher_forced
+from gfla_video.models.base import Inputs, points_of, split_samples
+from gfla_video.models.clips import (
+    folded,
+    for_each_frame,
+    frames_of,
+    point_targets,
+    teacher_forced,
+)
 from gfla_video.models.flow_model import FlowModel
 from gfla_video.models.rollout import ClipOutput, ClipRollout, chunks_of
 from gfla_video.models.transfer_model import ORDERS, TransferModel, frozen
@@ -60,7 +66,8 @@ class ClipFlowModel(FlowModel):
         if targets is None:
             raise ValueError("a flow estimator of clips needs the true frames (targets) as well")
         single = teacher_forced(inputs, targets["image"], self.previous)
-        return super().forward(single, {"image": frames_of(targets["image"])}, meta, mode)
+        true = {"image": frames_of(targets["image"]), **point_targets(targets, self.previous)}
+        return super().forward(single, true, meta, mode)
 
 
 @MODELS.register_module()
@@ -142,7 +149,7 @@ class ClipModel(TransferModel):
             return split_samples(len(output.images), output.flows, output.masks, output.images)
         if mode != "loss" or targets is None:
             raise ValueError(f"mode must be loss (with targets), predict or tensor, got {mode!r}")
-        return self.clip_losses(output, inputs, targets["image"], inputs["target_structures"])
+        return self.clip_losses(output, inputs, targets)
 
     def train_step(
         self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
@@ -152,7 +159,7 @@ class ClipModel(TransferModel):
         Gives each loss as its mean over the chunks.
         """
         data = self.data_preprocessor(data, True)
-        inputs, images = data["inputs"], data["targets"]["image"]
+        inputs, targets = data["inputs"], data["targets"]
         structures = inputs["target_structures"]
         frames = structures.shape[1]
         if frames % self.chunk:
@@ -166,7 +173,7 @@ class ClipModel(TransferModel):
         for part in chunks:
             with optim_wrapper["generator"].optim_context(self.generator):
                 output = rollout(structures[:, part])
-            found = self._update(output, inputs, images, structures, part, optim_wrapper)
+            found = self._update(output, inputs, targets, part, optim_wrapper)
             for name, value in found.items():
                 logs[name] = logs.get(name, 0) + value.detach() / len(chunks)
             rollout.detach()
@@ -176,8 +183,7 @@ class ClipModel(TransferModel):
         self,
         output: ClipOutput,
         inputs: Inputs,
-        images: Tensor,
-        structures: Tensor,
+        targets: Mapping[str, Tensor],
         first: int = 0,
     ) -> dict[str, Tensor]:
         """All losses of the generator on a chunk, summed over its frames.
@@ -185,27 +191,16 @@ class ClipModel(TransferModel):
         Args:
             output: the chunk.
             inputs: of the whole clip.
-            images: the clip's true frames ``[B, T, 3, H, W]``.
-            structures: the clip's structures ``[B, T, C, H, W]``.
+            targets: of the whole clip, ``image [B, T, 3, H, W]``.
             first: the clip's frame that the chunk begins with.
         """
         frames = output.images.shape[1]
         part = slice(first, first + frames)
-        source, source_structure = inputs["sources"][0], inputs["source_structures"][0]
-        steps = range(1, self.previous + 1)
-        before = output.previous
-        if self.loss_previous == "truth":
-            before = [shifted(source, images, step)[:, part] for step in steps]
-        structures_before = [shifted(source_structure, structures, step)[:, part] for step in steps]
-        single: Inputs = {
-            "sources": [for_each_frame(source, frames), *map(frames_of, before)],
-            "source_structures": [
-                for_each_frame(source_structure, frames),
-                *map(frames_of, structures_before),
-            ],
-            "target_structure": frames_of(structures[:, part]),
-        }
-        once = self.features_of_source(source)
+        images = targets["image"]
+        single = teacher_forced(inputs, images, self.previous, part)
+        if self.loss_previous == "generated":
+            single["sources"][1:] = [frames_of(clip) for clip in output.previous]
+        once = self.features_of_source(inputs["sources"][0])
         losses = self.compute_losses(
             frames_of(images[:, part]),
             single,
@@ -215,8 +210,9 @@ class ClipModel(TransferModel):
             frames_of(output.images),
             [
                 {layer: for_each_frame(maps, frames) for layer, maps in once.items()},
-                *(self.features_of_source(frames_of(image)) for image in before),
+                *(self.features_of_source(source) for source in single["sources"][1:]),
             ],
+            points_of(point_targets(targets, self.previous, part)),
         )
         summed = {name: frames * loss for name, loss in losses.items()}
         with frozen(self.discriminator):
@@ -233,13 +229,12 @@ class ClipModel(TransferModel):
         self,
         output: ClipOutput,
         inputs: Inputs,
-        images: Tensor,
-        structures: Tensor,
+        targets: Mapping[str, Tensor],
         part: slice,
         optim_wrapper: OptimWrapperDict,
     ) -> dict[str, Tensor]:
         """Each network's update on one chunk; gives the losses for the log."""
-        fake, real = output.images.detach(), images[:, part]
+        fake, real = output.images.detach(), targets["image"][:, part]
         logs: dict[str, Tensor] = {}
         order = [*ORDERS[self.update_order]]
         if self.judges_clips:
@@ -247,7 +242,7 @@ class ClipModel(TransferModel):
         for name in order:
             with optim_wrapper[name].optim_context(getattr(self, name)):
                 if name == "generator":
-                    losses = self.clip_losses(output, inputs, images, structures, part.start)
+                    losses = self.clip_losses(output, inputs, targets, part.start)
                 else:
                     frames = 1 if name == "discriminator" else self.window
                     losses = {f"loss_{name}": self._judged(name, fake, real, frames)}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from gfla_video.components.features import FeatureExtractor
 from gfla_video.components.losses.inputs import TransferLoss
-from gfla_video.models.base import Inputs, LossModel, split_samples
+from gfla_video.models.base import Inputs, LossModel, points_of, split_samples
 from gfla_video.registry import MODELS
 
 
@@ -47,7 +47,7 @@ class FlowModel(LossModel):
     def forward(
         self,
         inputs: Inputs,
-        targets: dict[str, Tensor] | None = None,
+        targets: dict[str, Any] | None = None,
         meta: Any = None,
         mode: str = "tensor",
     ) -> Any:
@@ -69,5 +69,10 @@ class FlowModel(LossModel):
         if mode != "loss" or targets is None:
             raise ValueError(f"mode must be loss (with targets), predict or tensor, got {mode!r}")
         return self.compute_losses(
-            targets["image"], inputs, output.flows, output.masks, self.levels
+            targets["image"],
+            inputs,
+            output.flows,
+            output.masks,
+            self.levels,
+            points=points_of(targets),
         )

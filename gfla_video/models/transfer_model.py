@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gfla_video.components.features import FeatureExtractor
 from gfla_video.components.losses import AdversarialLoss
 from gfla_video.components.losses.inputs import TransferLoss
-from gfla_video.models.base import Inputs, LossModel, split_samples
+from gfla_video.models.base import Inputs, LossModel, points_of, split_samples
 from gfla_video.registry import MODELS
 from gfla_video.structures import GeneratorOutput
 
@@ -123,6 +123,7 @@ class TransferModel(LossModel):
             output.masks,
             self.levels,
             output.image,
+            points=points_of(targets),
         )
         with frozen(self.discriminator):
             losses["loss_adversarial"] = self.adversarial.generator(

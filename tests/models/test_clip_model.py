@@ -10,6 +10,7 @@ import torch
 from clip_case import CHANNELS, SMALL, build, clip_batch, generator_config
 from torch import Tensor
 
+from gfla_video.components.losses.landmarks import point_flow
 from gfla_video.engine.optim import PerNetworkOptimConstructor
 from gfla_video.models.clips import shifted, teacher_forced
 from gfla_video.utils.errors import UserError
@@ -82,7 +83,7 @@ def test_losses_are_summed_over_frames_and_see_the_right_references() -> None:
     }
     structures = inputs["target_structures"]
     output = model(inputs)
-    found = model.clip_losses(output, inputs, images, structures)
+    found = model.clip_losses(output, inputs, {"image": images})
     expected: dict[str, Tensor] = {}
     source, structure = inputs["sources"][0], inputs["source_structures"][0]
     for t in range(3):
@@ -110,8 +111,8 @@ def test_the_flow_from_previous_frames_can_be_judged_by_the_truth() -> None:
     generated, truth = clip_model(), clip_model(loss_previous="truth")
     truth.load_state_dict(generated.state_dict())
     batch = clip_batch(frames=3)
-    arguments = (batch["inputs"], batch["targets"]["image"], batch["inputs"]["target_structures"])
-    losses = [m.eval().clip_losses(m(batch["inputs"]), *arguments) for m in (generated, truth)]
+    both = [m.eval() for m in (generated, truth)]
+    losses = [m.clip_losses(m(batch["inputs"]), **batch) for m in both]
     assert torch.equal(losses[0]["loss_reconstruction"], losses[1]["loss_reconstruction"])
     assert not torch.equal(losses[0]["loss_correctness"], losses[1]["loss_correctness"])
 
@@ -166,9 +167,30 @@ def test_stage_1_takes_the_true_frames_before() -> None:
     assert single["source_structures"][1].shape == (6, CHANNELS, 64, 64)
 
 
+def test_points_go_with_their_references() -> None:
+    """The flow of each reference is judged by the points of the frame that it comes from."""
+    model = clip_model(previous=1, losses={"points": {"type": "PointFlowLoss", "weight": 2.0}})
+    batch = clip_batch(frames=3)
+    points = torch.cat([torch.rand(2, 3, 5, 2) * 64, torch.ones(2, 3, 5, 1)], dim=3)
+    own = torch.cat([torch.rand(2, 5, 2) * 64, torch.ones(2, 5, 1)], dim=2)
+    targets = {**batch["targets"], "points": points, "source_points": own}
+    with torch.no_grad():
+        output = model(batch["inputs"])
+        found = model.clip_losses(output, batch["inputs"], targets)["loss_points"]
+    expected = 0.0
+    for t in range(3):
+        for r, from_points in enumerate((own, points[:, t - 1] if t else own)):
+            flow = output.flows[r][0][:, t]
+            expected += 2.0 * float(point_flow(flow, from_points, points[:, t], (64, 64)))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(UserError, match="PointFlowLoss needs the targets 'points'"):
+        model.clip_losses(output, **batch)
+
+
 def test_shifted() -> None:
     clip = torch.arange(1, 5).view(1, 4, 1)
     first = torch.zeros(1, 1, dtype=clip.dtype)
     assert shifted(first, clip, 1).flatten().tolist() == [0, 1, 2, 3]
     assert shifted(first, clip, 3).flatten().tolist() == [0, 0, 0, 1]
+    assert shifted(first, clip, 0).flatten().tolist() == [0, 0, 0, 0]
     assert shifted(first, clip, 9).flatten().tolist() == [0, 0, 0, 0]

@@ -3,7 +3,7 @@
 from gfla_video.components.losses.adversarial import AdversarialLoss
 from gfla_video.components.losses.correctness import SamplingCorrectnessLoss
 from gfla_video.components.losses.inputs import LossInputs
-from gfla_video.components.losses.landmarks import LandmarkFlowLoss
+from gfla_video.components.losses.landmarks import LandmarkFlowLoss, PointFlowLoss
 from gfla_video.components.losses.masks import MaskVisibilityLoss
 from gfla_video.components.losses.perceptual import PerceptualLoss, StyleLoss
 from gfla_video.components.losses.reconstruction import ReconstructionLoss
@@ -16,6 +16,7 @@ __all__ = [
     "LossInputs",
     "MaskVisibilityLoss",
     "PerceptualLoss",
+    "PointFlowLoss",
     "ReconstructionLoss",
     "SamplingCorrectnessLoss",
     "StyleLoss",

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 Features = Mapping[str, Tensor]
+
+
+class Points(NamedTuple):
+    """The same N points of the target and of each source, ``[B, N, 3]`` = (x, y, visible).
+
+    x and y are in pixels of the pictures, visible is 1 or 0.
+    """
+
+    target: Tensor
+    sources: Sequence[Tensor]
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,7 @@ class LossInputs:
         source_features: the same for each source.
         fake_features: feature maps of the generated picture, with gradient.
         layers: layer names by role (``content``, ``style``, ``level1`` ... ) of the extractor.
+        points: corresponding points, where the data have some.
     """
 
     target: Tensor
@@ -41,6 +53,7 @@ class LossInputs:
     source_features: Sequence[Features] = ()
     fake_features: Features = field(default_factory=dict)
     layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    points: Points | None = None
 
 
 class TransferLoss(nn.Module):

@@ -136,9 +136,9 @@ class FaceClipDataset(TransferDataset):
 
         Returns:
             ``inputs`` (sources [3,H,W], source_structures [16,H,W], target_structures
-            [T,16,H,W]), ``targets`` (image [T,3,H,W], points [T,68,3]; flow [T,2,H,W], visible
-            and foreground [T,1,H,W], source_foreground [1,H,W] where asked for) and ``meta`` (name,
-            source, target, frames: how many are not repeated to fill the clip).
+            [T,16,H,W]), ``targets`` (image [T,3,H,W], points [T,68,3], source_points [68,3]; flow
+            [T,2,H,W], visible and foreground [T,1,H,W], source_foreground [1,H,W] where asked for)
+            and ``meta`` (name, source, target, frames: how many are not repeated to fill the clip).
 
         Raises:
             BrokenImageError: the video, a frame or its landmarks cannot be read.
@@ -155,12 +155,13 @@ class FaceClipDataset(TransferDataset):
             self.structure.encode(FaceAnnotation(points, picture.shape[:2], picture), self.size)
             for picture, points in zip(pictures, landmarks, strict=True)
         ]
-        points = scale_landmarks(landmarks[places[1:]], pictures.shape[1:3], self.size)
-        found = video.found[indices].astype(np.float32)[:, None, None]
+        points = scale_landmarks(landmarks[places], pictures.shape[1:3], self.size)
+        found = video.found[[source, *indices]].astype(np.float32)[:, None, None]
         seen = np.concatenate([points, np.broadcast_to(found, (*points.shape[:2], 1))], axis=2)
         targets = {
             "image": torch.stack([images[place] for place in places[1:]]),
-            "points": torch.from_numpy(seen),
+            "points": torch.from_numpy(seen[1:]),
+            "source_points": torch.from_numpy(seen[0]),
         }
         if self.with_truth:
             assert isinstance(video, FaceVideoFile)  # checked by __init__

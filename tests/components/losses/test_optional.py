@@ -1,13 +1,21 @@
-"""The two losses that are not the papers': landmarks guide the flow, colours teach the mask."""
+"""The losses that are not the papers': landmarks guide the flow, colours teach the mask."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from gfla_video.components.losses import LandmarkFlowLoss, LossInputs, MaskVisibilityLoss
-from gfla_video.components.losses.landmarks import peaks
+from gfla_video.components.losses import (
+    LandmarkFlowLoss,
+    LossInputs,
+    MaskVisibilityLoss,
+    PointFlowLoss,
+)
+from gfla_video.components.losses.inputs import Points
+from gfla_video.components.losses.landmarks import peaks, point_flow
 
 
 def dots(*places: tuple[int, int] | None, size: int = 8) -> Tensor:
@@ -116,3 +124,35 @@ def test_the_mask_learns_and_the_flow_does_not() -> None:
         assert mask.grad is not None
         here = mask.shape[2] // 2
         assert float(mask.grad[0, 0, here, here]) < 0  # more of the source
+
+
+def points(*places: tuple[float, float, float]) -> Tensor:
+    return torch.tensor(places).unsqueeze(0)
+
+
+def test_points_are_content_with_the_exact_displacement() -> None:
+    source, target = points((4, 6, 1), (0, 12, 1)), points((10, 2, 1), (6, 8, 1))
+    moved = Points(target, [source])  # both: -6 in x, +4 in y
+    inputs = given([constant(-3, 2), constant(-6, 4, size=16)], dots(None), dots(None))
+    picture = torch.zeros(1, 3, 16, 16)
+    inputs = replace(inputs, points=moved, target=picture)
+    assert float(PointFlowLoss()(inputs)) == pytest.approx(0.0, abs=1e-6)
+    inputs = replace(inputs, flows=[[constant(0, 0), constant(0, 0, size=16)]])
+    assert float(PointFlowLoss(weight=2.0)(inputs)) == pytest.approx(2.0 * (5 + 10))
+    with pytest.raises(ValueError, match="reach must be above 0"):
+        PointFlowLoss(reach=0)
+
+
+def test_a_point_counts_where_it_lies_and_where_both_show_it() -> None:
+    """The centre of pixel 3 lies at 3.5: of pictures and of flows with half their pixels alike."""
+    target = points((3.5, 5.5, 1), (6.5, 1.5, 1), (1.5, 1.5, 0))
+    source = points((4.5, 5.5, 1), (6.5, 1.5, 0), (9.5, 1.5, 1))
+    flow = constant(0, 0).requires_grad_(True)
+    loss = point_flow(flow, source, target, (8, 8), reach=0.5)
+    assert float(loss) == pytest.approx(1.0)
+    loss.backward()
+    pull = flow.grad[0].abs().sum(0)  # type: ignore[index]
+    assert divmod(int(pull.argmax()), 8) == (5, 3)
+    assert float(pull[:3].sum()) < 1e-4 * float(pull.sum())
+    nowhere = points((3.5, 5.5, 0), (6.5, 1.5, 0), (1.5, 1.5, 0))
+    assert float(point_flow(flow, source, nowhere, (8, 8))) == 0.0
