@@ -96,12 +96,23 @@ def run_tool_fixture() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run_tool
 
 
+def make_samples(factory: pytest.TempPathFactory, task: str, *options: str) -> Path:
+    """A folder of small sample data of a task, 64x64."""
+    folder = factory.mktemp("samples") / task
+    made = ("data_prep/make_samples.py", "--task", task, "--out", folder, "--size", "64x64")
+    run_tool(*made, *options)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def sample_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny synthetic pose data set (64x64; 3 people to train, 2 to test, 3 views). Read only."""
-    folder = tmp_path_factory.mktemp("samples") / "pose"
-    run_tool(
-        *("data_prep/make_samples.py", "--task", "pose", "--out", folder, "--size", "64x64"),
-        *("--train-people", "3", "--test-people", "2", "--views", "3"),
-    )
-    return folder
+    options = ("--train-people", "3", "--test-people", "2", "--views", "3")
+    return make_samples(tmp_path_factory, "pose", *options)
+
+
+@pytest.fixture(scope="session")
+def face_samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny synthetic talking heads (64x64; 3 to train, 2 to test, 8 frames each). Read only."""
+    options = ("--train-heads", "3", "--test-heads", "2", "--frames", "8", "--drive-frames", "8")
+    return make_samples(tmp_path_factory, "face", *options)

@@ -7,10 +7,6 @@ whatever the number of processes, and a larger one begins like a smaller one.
 import argparse
 import itertools
 import json
-import multiprocessing
-import re
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +17,7 @@ from data_prep.common import fail, progress
 from data_prep.people.looks import make_person
 from data_prep.people.moves import VIEWS, random_pose, walk
 from data_prep.people.render import Backdrop, Scene, annotate, draw, make_scene, pair_truth
+from data_prep.samples._shared import real_option, run_jobs, size_option, whole_option
 
 VERSION = 1
 SPLITS = {"train": 0, "test": 1}
@@ -46,19 +43,20 @@ class Job:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare this task's own options."""
-    add = parser.add_argument
-    add("--size", type=_size, default=(96, 64), metavar="HxW", help="picture size (96x64)")
-    add("--train-people", type=_count, default=160, metavar="N", help="people to train on (160)")
-    add("--test-people", type=_count, default=16, metavar="M", help="other people, to test (16)")
-    add("--views", type=_views, default=5, metavar="V", help="pictures per training person (5)")
-    add("--test-views", type=_views, metavar="V", help="per test person (as --views, at most 4)")
-    add("--pairs", type=_count, metavar="P", help="test pairs (64, or all when there are fewer)")
-    add("--train-pairs", type=_count, metavar="P", help="training pairs (all ordered pairs)")
+    add, count, views = parser.add_argument, whole_option(1, 90000), whole_option(2, 100)
+    shade, turn, size = real_option(2.0), real_option(180.0), size_option("96x64")
+    add("--size", type=size, default=(96, 64), metavar="HxW", help="picture size (96x64)")
+    add("--train-people", type=count, default=160, metavar="N", help="people to train on (160)")
+    add("--test-people", type=count, default=16, metavar="M", help="other people, to test (16)")
+    add("--views", type=views, default=5, metavar="V", help="pictures per training person (5)")
+    add("--test-views", type=views, metavar="V", help="per test person (as --views, at most 4)")
+    add("--pairs", type=count, metavar="P", help="test pairs (64, or all when there are fewer)")
+    add("--train-pairs", type=count, metavar="P", help="training pairs (all ordered pairs)")
     add("--train-truth", action="store_true", help="write the exact flow of training pairs, too")
-    add("--shade", type=_shade, default=1.0, help="shading from 0 (textures alone) to 2 (1)")
-    add("--turn", type=_turn, default=60.0, help="largest turn of the body, degrees (60)")
+    add("--shade", type=shade, default=1.0, help="shading from 0 (textures alone) to 2 (1)")
+    add("--turn", type=turn, default=60.0, help="largest turn of the body, degrees (60)")
     help_framing = "how much place and distance differ between pictures, 0 to 2 (1)"
-    add("--framing", type=_shade, default=1.0, help=help_framing)
+    add("--framing", type=shade, default=1.0, help=help_framing)
 
 
 def make(out: Path, args: argparse.Namespace) -> None:
@@ -84,7 +82,7 @@ def make(out: Path, args: argparse.Namespace) -> None:
             options = (args.size, args.seed, args.shade, args.turn, args.framing, str(out))
             jobs.append(Job(split, number, views, truths, *options))
     rows: dict[str, list[str]] = {split: [] for split in SPLITS}
-    drawn = progress(_run(jobs, args.workers), "people", len(jobs))
+    drawn = progress(run_jobs(draw_person, jobs, args.workers), "people", len(jobs))
     for job, lines in zip(jobs, drawn, strict=True):
         rows[job.split] += lines
     for split, lines in rows.items():
@@ -156,16 +154,6 @@ def draw_person(job: Job) -> list[str]:
     return rows
 
 
-def _run(jobs: list[Job], workers: int) -> Iterator[list[str]]:
-    if workers <= 1 or len(jobs) < 8:
-        yield from map(draw_person, jobs)
-        return
-    # Spawned, not forked: the same on every system, and safe when a caller has threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        yield from pool.map(draw_person, jobs, chunksize=2)
-
-
 def _pairs(split: str, people: int, views: int, wanted: int | None) -> list[tuple[int, int, int]]:
     """`wanted` ordered pairs (person, from view, to view), spread evenly over people."""
     per_person = list(itertools.permutations(range(views), 2))
@@ -203,45 +191,3 @@ def _write_drive(out: Path, size: tuple[int, int], seed: int) -> None:
         frames[t] = np.concatenate([points, shown[:, None]], axis=1)
         frames[t, ~shown] = (-1.0, -1.0, 0.0)
     np.savez_compressed(out / "drive.npz", keypoints=frames, fps=np.array(DRIVE_FPS))
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if min(size) < 64 or max(size) > 1024 or any(n % 32 for n in size):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no HxW of two multiples of 32 between 64 and 1024, such as 96x64"
-        )
-    return size
-
-
-def _number(text: str, least: int, most: int) -> int:
-    if not text.isdigit() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    return _number(text, 1, 90000)
-
-
-def _views(text: str) -> int:
-    return _number(text, 2, 100)
-
-
-def _real(text: str, most: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {most:g}")
-    return value
-
-
-def _shade(text: str) -> float:
-    return _real(text, 2.0)
-
-
-def _turn(text: str) -> float:
-    return _real(text, 180.0)

@@ -1,1 +1,1 @@
-"""For tests and task authors: the literal reference of the paper's formulation, benchmarks, made faces."""
+"""For tests and task authors: the paper's literal formulation, benchmarks, made faces."""

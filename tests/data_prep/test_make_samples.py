@@ -1,7 +1,6 @@
 """The embedded sample data: layout, determinism, exact truth, and what is said on bad input."""
 
 import csv
-import hashlib
 import json
 import subprocess
 import sys
@@ -10,18 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from data_prep import make_samples
 from data_prep.people.looks import make_person
+from tests.data_prep.checks import Array, digest, expect_sentence, inner, warp_error
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     *("--task", "pose", "--size", "96x64", "--train-people", "3", "--test-people", "3"),
     *("--views", "3", "--pairs", "9", "--workers", "1"),
 ]
-Array = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
@@ -30,41 +28,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("data") / "pose"
     assert make_samples.main([*SMALL, "--out", str(out), "--shade", "0"]) == 0
     return out
-
-
-def digest(folder: Path) -> dict[str, str]:
-    """Relative path to hash of every file but the note."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.name != make_samples.NOTE
-    }
-
-
-def bilinear(image: Array, x: Array, y: Array) -> Array:
-    """Sample image [H,W,C] at pixel positions x, y [N]."""
-    height, width = image.shape[:2]
-    x0 = np.clip(np.floor(x).astype(int), 0, width - 2)
-    y0 = np.clip(np.floor(y).astype(int), 0, height - 2)
-    a, b = (x - x0)[:, None], (y - y0)[:, None]
-    top = (1 - a) * image[y0, x0] + a * image[y0, x0 + 1]
-    low = (1 - a) * image[y0 + 1, x0] + a * image[y0 + 1, x0 + 1]
-    return (1 - b) * top + b * low
-
-
-def warp_error(source: Array, target: Array, flow: Array, where: NDArray[np.bool_]) -> float:
-    """Mean absolute colour error, in [0, 1], of the source warped by `flow` at `where`."""
-    y, x = np.nonzero(where)
-    found = bilinear(source / 255, x + flow[0, y, x], y + flow[1, y, x])
-    return float(np.abs(found - target[y, x] / 255).mean())
-
-
-def inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of a mask whose eight neighbours are in it."""
-    padded = np.pad(mask, 1)
-    h, w = mask.shape
-    return np.all([padded[i : i + h, j : j + w] for i in range(3) for j in range(3)], axis=0)
 
 
 def read(path: Path) -> Array:
@@ -230,7 +193,7 @@ class TestBadInput:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        _expect_sentence(capsys, arguments, words)
+        expect_sentence(capsys, arguments, words)
         assert not list(tmp_path.iterdir())
 
     def test_folders_that_cannot_be_used(
@@ -239,12 +202,12 @@ class TestBadInput:
         file = tmp_path / "file"
         file.write_text("mine")
         for out, words in ((file, ["is a file"]), (file / "deep", ["cannot write", "--out"])):
-            _expect_sentence(capsys, [*SMALL, "--out", str(out)], words)
+            expect_sentence(capsys, [*SMALL, "--out", str(out)], words)
         other = tmp_path / "mine"
         other.mkdir()
         (other / "thesis.txt").write_text("years of work")
         arguments = [*SMALL, "--out", str(other), "--force"]
-        _expect_sentence(capsys, arguments, ["no sample data", "another folder"])
+        expect_sentence(capsys, arguments, ["no sample data", "another folder"])
         assert (other / "thesis.txt").read_text() == "years of work"
 
     def test_as_a_program(self, tmp_path: Path) -> None:
@@ -262,17 +225,3 @@ class TestBadInput:
         assert wrong.stderr.startswith("error: ")
         assert wrong.stderr.count("\n") == 1
         assert "--views" in run("--task", "pose", "--help").stdout
-
-
-def _expect_sentence(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]
-) -> None:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stopped:
-        make_samples.main(arguments)
-    assert stopped.value.code == 2
-    said = capsys.readouterr().err.strip()
-    assert said.startswith("error: ")
-    assert len(said.splitlines()) == 1
-    for word in words:
-        assert word in said
