@@ -63,6 +63,21 @@ def test_gradients_are_equal_on_both_processes(pair: Path) -> None:
 
 
 @pytest.mark.slow
+def test_clips_train_in_two_processes(tmp_path: Path, face_samples: Path) -> None:
+    """Several passes of one network before its backward pass, and three networks."""
+    config = toy_training.smoke_file(tmp_path / "smoke.py", face_samples, "face")
+    done = run_two(config, tmp_path / "pair")
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "pair" / "stage2_full"
+    one, two = (torch.load(folder / f"gradients_{rank}.pt") for rank in (0, 1))
+    for name in ("generator", "discriminator", "clip_discriminator"):
+        assert len(one[name]) == 4
+        assert all(torch.equal(*both) for both in zip(one[name], two[name], strict=True)), name
+        assert all(gradient.abs().sum() > 0 for gradient in one[name])
+    assert not any(torch.equal(*both) for both in zip(one["data"], two["data"], strict=True))
+
+
+@pytest.mark.slow
 def test_checkpoints_of_two_processes_are_plain(pair: Path) -> None:
     last = read_checkpoint(pair / "stage2_full" / "iter_4.pth")
     assert not any(".module." in name for name in last["state_dict"])

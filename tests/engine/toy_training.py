@@ -227,16 +227,17 @@ def toy_stages(folder: Path, **changes: Any) -> list[Stage]:
     return expand_stages(whole, folder)
 
 
-SMOKE = Path(__file__).resolve().parents[2] / "configs" / "_smoke" / "pose.py"
+SMOKE = Path(__file__).resolve().parents[2] / "configs" / "_smoke"
 
 
-def smoke_file(path: Path, data: Path) -> Path:
-    """The pose task's smoke config over ``data``: 4 iterations each, checkpoints after 2 and 4."""
-    stages = Config.fromfile(SMOKE, format_python_code=False).to_dict()["stages"]
+def smoke_file(path: Path, data: Path, task: str = "pose") -> Path:
+    """A task's smoke config over ``data``: 4 iterations each, checkpoints after 2 and 4."""
+    smoke = SMOKE / f"{task}.py"
+    stages = Config.fromfile(smoke, format_python_code=False).to_dict()["stages"]
     for stage in stages:
         stage["train_cfg"] = {"max_iters": 4}
     path.write_text(
-        f"_base_ = {str(SMOKE)!r}\n"
+        f"_base_ = {str(smoke)!r}\n"
         'custom_imports = {"imports": ["toy_training"], "allow_failed_imports": False}\n'
         'custom_hooks = [{"type": "KillHook"}, {"type": "GradientHook"}]\n'
         'default_hooks = {"checkpoint": {"interval": 2}}\n'
