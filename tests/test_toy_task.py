@@ -1,7 +1,7 @@
-"""A task outside the package trains, resumes, is measured and animates: no existing file knows it.
+"""Tasks outside the package train, resume, are measured and animate: no existing file knows them.
 
-Its files are those of ``tests/toy_task``, the example of ``docs/add_a_task.md``, copied away from
-the checkout.
+Their files are those of ``tests/toy_task``, the example of ``docs/add_a_task.md``, and of
+``tests/toy_clip_task``, the same as clips, copied away from the checkout.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -21,12 +22,36 @@ from PIL import Image
 
 Tool = Callable[..., subprocess.CompletedProcess[str]]
 CENTRES = [(16.0 + 4 * step, 40.0) for step in range(7)]
+CLIP_METRICS = {"landmark_l1", "warping_error", "warping_error_true", "warping_error_ratio"}
+
+
+class Toy(NamedTuple):
+    """A task and what its evaluation must say of the 3 samples of the test set."""
+
+    folder: str
+    task: str
+    counts: dict[str, int]
+    metrics: set[str]
+    networks: set[str]
+
+
+TOYS = [
+    Toy("toy_task", "disc", {"count": 3}, {"l1", "ssim"}, {"generator", "discriminator"}),
+    Toy(
+        "toy_clip_task",
+        "disc_clips",
+        {"count": 12, "clips": 3},
+        {"l1", "ssim"} | CLIP_METRICS,
+        {"generator", "discriminator", "clip_discriminator"},
+    ),
+]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, repo_root: Path) -> Path:
-    """The toy task's package and config, a picture of a disc and a file of centres."""
-    shutil.copytree(repo_root / "tests" / "toy_task", tmp_path, dirs_exist_ok=True)
+    """The toy tasks' packages and configs, a picture of a disc and a file of centres."""
+    for toy in TOYS:
+        shutil.copytree(repo_root / "tests" / toy.folder, tmp_path / toy.folder)
     picture = np.full((80, 100, 3), 90, np.uint8)
     picture[30:50, 40:60] = (200, 40, 40)
     Image.fromarray(picture).save(tmp_path / "disc.png")
@@ -36,8 +61,8 @@ def folder(tmp_path: Path, repo_root: Path) -> Path:
 
 @pytest.fixture
 def tool(folder: Path, repo_root: Path, run_tool: Tool) -> Tool:
-    """``run_tool`` with the toy's folder among the Python paths, as a user would set it."""
-    paths = os.pathsep.join([str(repo_root), str(folder)])
+    """``run_tool`` with the toys' folders among the Python paths, as a user would set it."""
+    paths = os.pathsep.join(map(str, [repo_root, *(folder / toy.folder for toy in TOYS)]))
     return lambda *arguments, **more: run_tool(*arguments, PYTHONPATH=paths, **more)
 
 
@@ -46,13 +71,15 @@ def checkpoint(path: Path) -> dict:
 
 
 @pytest.mark.slow
-def test_a_task_is_added_without_editing_a_file(tool: Tool, folder: Path) -> None:
-    config, run = folder / "config.py", folder / "run"
+@pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.folder)
+def test_a_task_is_added_without_editing_a_file(toy: Toy, tool: Tool, folder: Path) -> None:
+    config, run = folder / toy.folder / "config.py", folder / "run"
     train = ("tools/train.py", config, "--work-dir", run, "--device", "cpu")
     tool(*train)
     short = checkpoint(run / "model.pth")
-    assert (short["meta"]["task"], short["meta"]["iter"]) == ("disc", 2)
+    assert (short["meta"]["task"], short["meta"]["iter"]) == (toy.task, 2)
     assert short["meta"]["structure"] == {"type": "DiscStructure", "sigma": 4.0}
+    assert {key.split(".")[0] for key in short["state_dict"]} == toy.networks
     longer = tool(*train, "--resume", "--cfg-options", "stages.1.train_cfg.max_iters=4")
     assert "stage 1 (flow) ->" not in longer.stdout
     long = checkpoint(run / "model.pth")
@@ -61,9 +88,11 @@ def test_a_task_is_added_without_editing_a_file(tool: Tool, folder: Path) -> Non
 
     metrics, preview = folder / "metrics.json", folder / "preview.png"
     tool("tools/test.py", config, run / "model.pth", "--out", metrics, "--preview", preview)
-    results = json.loads(metrics.read_text())
-    assert (results["task"], results["count"]) == ("disc", 3)
-    assert results["results"]["model"].keys() == results["results"]["copy_source"].keys() != set()
+    found = json.loads(metrics.read_text())
+    assert found["task"] == toy.task
+    assert {key: found[key] for key in ("count", "clips") if key in found} == toy.counts
+    results = found["results"]
+    assert results["model"].keys() == results["copy_source"].keys() == toy.metrics
     assert Image.open(preview).size[0] > 64
 
     out = folder / "out.mp4"
@@ -86,7 +115,7 @@ def test_the_package_names_no_task_outside_of_the_tasks(repo_root: Path) -> None
     """Shared code must not know which tasks there are."""
     package = repo_root / "gfla_video"
     tasks = [path.name for path in (package / "tasks").iterdir() if (path / "driver.py").is_file()]
-    assert "pose" in tasks
+    assert {"pose", "face"} <= set(tasks)
     imports = [
         f"{path.relative_to(repo_root)}: {line}"
         for path in package.rglob("*.py")

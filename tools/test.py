@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from gfla_video.apis.evaluate import BASELINES, evaluate, format_table
+from gfla_video.apis.evaluate import BASELINES, evaluate, format_count, format_table
 from gfla_video.apis.inference import add_inference_arguments, take_inference_options
 from gfla_video.utils.cli import run
 
@@ -24,7 +24,7 @@ def main() -> None:
         "--images-out",
         type=Path,
         metavar="DIR",
-        help="write every generated picture there, as <from>_2_<to>_vis.png",
+        help="write every generated picture there, as <name>_vis.png (<name>_<frame>_vis.png)",
     )
     parser.add_argument("--device", help="cpu, cuda, ... (default: the accelerator, if any)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="instead of the config's")
@@ -43,7 +43,7 @@ def main() -> None:
     inference = take_inference_options(parsed)
     args = vars(parsed)
     report = evaluate(args.pop("config"), args.pop("checkpoint"), inference=inference, **args)
-    print(f"{report['count']} held-out samples, {report['config']}, {report['checkpoint']}")
+    print(f"{format_count(report)}, {report['config']}, {report['checkpoint']}")
     print(format_table(report["results"]))
     for path in (args["out"], args["preview"], args["images_out"]):
         if path is not None:

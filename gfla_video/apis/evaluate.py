@@ -6,15 +6,15 @@ import hashlib
 import importlib.metadata
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from PIL import Image
-from torch import nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from gfla_video.apis.config import load_config
@@ -32,6 +32,7 @@ from gfla_video.apis.predictors import (
 )
 from gfla_video.apis.preview import write_preview
 from gfla_video.engine.stages import expand_stages
+from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
 from gfla_video.registry import DATASETS, METRICS
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import atomic_path, ensure_writable_folder, write_json
@@ -60,14 +61,16 @@ def evaluate(
     """Compute ``test_metrics`` of the network and of the baselines over ``test_dataloader``.
 
     Every test sample is measured once, in the data set's order. Where a config has stages, the last
-    one's settings count. A checkpoint of the flow stage gives the flow's metrics alone.
+    one's settings count. A checkpoint of the flow stage gives the flow's metrics alone. Clips are
+    rolled out from their source, a few frames on the device at a time; each frame is a picture.
 
     Args:
         config: config file, or a config that was read already.
         checkpoint: made by training or by the converter.
         out: JSON file for the result, written whole or not at all.
-        preview: PNG of some samples: source, structure, result, truth, flow, mask.
-        images_out: folder for every generated picture, ``<from>_2_<to>_vis.png``.
+        preview: PNG of some samples, or of frames of the first clip, see :func:`write_preview`.
+        images_out: folder for every generated picture, ``<name>_vis.png`` after the sample's name
+            (``<from>_2_<to>``), of clips ``<name>_<frame>_vis.png``, counted from 0.
         device: the accelerator where there is one, else the CPU, when None.
         batch_size: instead of the config's.
         baselines: what to compare with, of ``BASELINES``; ``mean_of_targets`` reads training data.
@@ -75,8 +78,8 @@ def evaluate(
         inference: how the network is run: precision, memory layout, compiler, CUDA graphs.
 
     Returns:
-        What ``out`` holds: ``results`` by predictor and metric (None where not defined), ``count``,
-        ``device`` and ``inference`` (how the network ran), and where the numbers come from.
+        What ``out`` holds: ``results`` by predictor and metric (None where not defined), ``count``
+        (of pictures or frames), perhaps ``clips``, how the network ran, where the numbers are from.
 
     Raises:
         UserError: bad config, checkpoint or data, a checkpoint of another task, a metric whose
@@ -85,20 +88,18 @@ def evaluate(
     start = time.monotonic()
     for file in filter(None, (out, preview)):
         ensure_writable_folder(Path(file).parent)
-    observer = _image_writer(ensure_writable_folder(images_out)) if images_out else None
+    pictures = _Pictures(ensure_writable_folder(images_out) if images_out else None)
     cfg = expand_stages(load_config(config, cfg_options), "")[-1].config
     content = read_checkpoint(checkpoint)
     check_task(content["meta"], cfg, checkpoint)
-    chosen = choose_device(device)
-    loader = _test_loader(cfg, batch_size)
-    network = PreparedGenerator(_network(content, checkpoint), chosen, inference)
-    model = network_predictor(network, chosen)
+    chosen, loader = choose_device(device), _test_loader(cfg, batch_size)
+    network, true_previous = _network(content, checkpoint, chosen, inference)
+    model = network_predictor(network, chosen, true_previous)
     predictors = {"model": model, **_baseline_predictors(cfg, baselines)}
-    results = evaluate_predictors(predictors, loader, cfg.get("test_metrics", []), observer)
-    report = _origin(cfg, content["meta"], Path(checkpoint))
-    report["count"] = len(loader.dataset)  # type: ignore[arg-type]
-    report.update(results=results, device=str(chosen), inference=asdict(network.options))
-    report["seconds"] = round(time.monotonic() - start, 1)
+    results = evaluate_predictors(predictors, loader, cfg.get("test_metrics", []), pictures)
+    report = {**_origin(cfg, content["meta"], Path(checkpoint)), **pictures.counts()}
+    how = {"device": str(chosen), "inference": asdict(network.options)}
+    report.update(results=results, **how, seconds=round(time.monotonic() - start, 1))
     if preview is not None:
         write_preview(preview, model, loader.dataset, cfg.get("structure"))
     if out is not None:
@@ -150,6 +151,13 @@ def evaluate_predictors(
     }
 
 
+def format_count(report: Mapping[str, Any]) -> str:
+    """What was measured: ``6 held-out samples``, ``144 held-out frames of 6 clips``."""
+    if "clips" in report:
+        return f"{report['count']} held-out frames of {report['clips']} clips"
+    return f"{report['count']} held-out samples"
+
+
 def format_table(results: Results) -> str:
     """Predictors as rows, values as columns, ``-`` where a value is not defined."""
     columns = list(dict.fromkeys(key for values in results.values() for key in values))
@@ -184,12 +192,21 @@ def _origin(cfg: Config, meta: Mapping[str, Any], checkpoint: Path) -> dict[str,
     }
 
 
-def _network(content: dict[str, Any], checkpoint: str | Path) -> nn.Module:
-    """The generator, or the flow estimator of a checkpoint of the flow stage."""
+def _network(
+    content: dict[str, Any],
+    checkpoint: str | Path,
+    device: torch.device,
+    inference: InferenceOptions | None,
+) -> tuple[PreparedGenerator, int | None]:
+    """The generator; or a flow-stage checkpoint's estimator and its number of previous frames."""
     meta = content["meta"]
-    flow_only = not meta.get("generator") and meta.get("flow_estimator")
-    name = "flow_estimator" if flow_only else "generator"
-    return build_network(content, name, checkpoint)
+    if meta.get("generator") or not meta.get("flow_estimator"):
+        generator = build_network(content, "generator", checkpoint)
+        return PreparedGenerator(generator, device, inference), None
+    estimator = build_network(content, "flow_estimator", checkpoint)
+    # One that does not say how many takes each reference by itself; the source's is measured.
+    previous = int(getattr(estimator, "references", 1)) - 1
+    return PreparedGenerator(estimator, device, inference), previous
 
 
 def _test_loader(cfg: Config, batch_size: int | None) -> DataLoader[Any]:
@@ -228,15 +245,39 @@ def _baseline_predictors(cfg: Config, names: Sequence[str]) -> dict[str, Predict
     return found
 
 
-def _image_writer(folder: Path) -> Observer:
-    def write(batch: Batch, predictions: list[Prediction]) -> None:
-        for name, prediction in zip(batch["meta"]["name"], predictions, strict=True):
+class _Pictures:
+    """Counts what is evaluated and, where a folder is given, writes what the network made."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.pictures = 0
+        self.clips = 0
+
+    def counts(self) -> dict[str, int]:
+        """``count`` of pictures and, where there were any, ``clips``."""
+        return {"count": self.pictures, **({"clips": self.clips} if self.clips else {})}
+
+    def __call__(self, batch: Batch, predictions: list[Prediction]) -> None:
+        names = batch["meta"]["name"]
+        if not is_clip_batch(batch):
+            self.pictures += len(names)
+            named = zip(names, predictions, strict=True)
+            self._write((name, prediction, None) for name, prediction in named)
+            return
+        for name, prediction, length in zip(names, predictions, clip_lengths(batch), strict=True):
+            self.pictures += length
+            self.clips += 1
+            self._write((f"{name}_{frame:05d}", prediction, frame) for frame in range(length))
+
+    def _write(self, pictures: Iterable[tuple[str, Prediction, int | None]]) -> None:
+        if self.folder is None:
+            return
+        for name, prediction, frame in pictures:
             if "image" not in prediction:
                 raise UserError("--images-out: this checkpoint holds no generator, only a flow")
-            with atomic_path(folder / f"{name}_vis.png") as temporary:
-                Image.fromarray(tensor_to_uint8(prediction["image"])).save(temporary)
-
-    return write
+            image = prediction["image"] if frame is None else prediction["image"][frame]
+            with atomic_path(self.folder / f"{name}_vis.png") as temporary:
+                Image.fromarray(tensor_to_uint8(image)).save(temporary)
 
 
 def _versions() -> dict[str, str]:

@@ -1,14 +1,22 @@
-"""What an evaluation compares: a network, and predictions that know nothing of moving."""
+"""What an evaluation compares: a network, and predictions that know nothing of moving.
+
+A predictor makes one dict per sample of a batch: ``image [3, H, W]``, ``flows[r][scale]`` and
+``masks[r][scale]``; of a clip every one of them has the frames first, ``image [T, 3, H, W]``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map, tree_map_only
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
+from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
+from gfla_video.models.clips import teacher_forced
+from gfla_video.models.rollout import ClipRollout, chunks_of
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.progress import progress
 from gfla_video.utils.workers import plain_worker_errors
@@ -16,37 +24,59 @@ from gfla_video.utils.workers import plain_worker_errors
 Batch = dict[str, Any]
 Prediction = dict[str, Any]
 Predictor = Callable[[Batch], list[Prediction]]
+CHUNK = 8  # frames of a clip that are on the device at once
 
 
-def network_predictor(network: Callable[..., Any], device: str | torch.device = "cpu") -> Predictor:
+def network_predictor(
+    network: Callable[..., Any],
+    device: str | torch.device = "cpu",
+    true_previous: int | None = None,
+) -> Predictor:
     """A generator, or a flow estimator alone (which gives no image), as a predictor.
+
+    A clip is rolled out from its source: what was generated is a reference of the next frame.
 
     Args:
         network: called as ``network(sources, source_structures, target_structure)``, such as a
             :class:`gfla_video.apis.inference.PreparedGenerator`.
         device: where it is; predictions come back on the CPU.
+        true_previous: of a flow estimator, which makes no frames to go on from: how many of the
+            true frames before each frame of a clip are references beside the source. None for a
+            generator.
     """
 
     @torch.no_grad()  # a prepared network chooses itself between this and inference mode
     def predict(batch: Batch) -> list[Prediction]:
-        inputs = _moved(batch["inputs"], device)
-        output = network(inputs["sources"], inputs["source_structures"], inputs["target_structure"])
-        fields = {key: _moved(value, "cpu") for key, value in output._asdict().items()}
-        return [_sample(fields, index) for index in range(len(inputs["target_structure"]))]
+        if not is_clip_batch(batch):
+            fields = _called(network, batch["inputs"], device)
+            count = len(batch["inputs"]["target_structure"])
+        else:
+            count = len(batch["inputs"]["target_structures"])
+            if true_previous is None:
+                fields = _rolled_out(network, batch["inputs"], device)
+            else:
+                fields = _each_frame(network, batch, true_previous, device)
+        return [_sample(_moved(fields, "cpu"), index) for index in range(count)]
 
     return predict
 
 
 def copy_source(batch: Batch) -> list[Prediction]:
-    """The (first) source as it is."""
-    return [{"image": image} for image in batch["inputs"]["sources"][0]]
+    """The (first) source as it is, in every frame."""
+    return [
+        {"image": source.expand_as(target)}
+        for source, target in zip(
+            batch["inputs"]["sources"][0], batch["targets"]["image"], strict=True
+        )
+    ]
 
 
 def zero_flow(batch: Batch) -> list[Prediction]:
     """No displacement: a flow of zero at full resolution, and no image."""
-    return [
-        {"flows": [[image.new_zeros(2, *image.shape[-2:])]]} for image in batch["targets"]["image"]
-    ]
+    images = batch["targets"]["image"]
+    size = images.shape[-2:]
+    flow = images.new_zeros(2, *size).expand(*images.shape[1:-3], 2, *size)
+    return [{"flows": [[flow]]} for _ in images]
 
 
 def mean_of_targets(dataset: Dataset[Any], limit: int = 1000, workers: int = 0) -> Predictor:
@@ -54,7 +84,8 @@ def mean_of_targets(dataset: Dataset[Any], limit: int = 1000, workers: int = 0) 
 
     Args:
         dataset: training samples.
-        limit: at most so many targets, evenly spaced over the data set; one is in memory at a time.
+        limit: at most so many targets (of clips: the mean frames of so many), evenly spaced over
+            the data set; one is in memory at a time.
         workers: processes that load.
 
     Raises:
@@ -70,29 +101,79 @@ def mean_of_targets(dataset: Dataset[Any], limit: int = 1000, workers: int = 0) 
     with plain_worker_errors():
         for batch in progress(loader, "mean of training targets"):
             image = batch["targets"]["image"][0].double()
+            if is_clip_batch(batch):
+                image = image[: clip_lengths(batch)[0]].mean(0)
             total = image if total is None else total + image
     assert total is not None  # count is at least 1
     mean = (total / count).float()
 
     def predict(batch: Batch) -> list[Prediction]:
-        return [{"image": mean} for _ in batch["targets"]["image"]]
+        return [{"image": mean.expand_as(target)} for target in batch["targets"]["image"]]
 
     return predict
 
 
+def _called(
+    network: Callable[..., Any], inputs: dict[str, Any], device: str | torch.device
+) -> dict[str, Any]:
+    """The fields of what the one call gives for single pictures or frames."""
+    names = ("sources", "source_structures", "target_structure")
+    fields: dict[str, Any] = network(*(_moved(inputs[name], device) for name in names))._asdict()
+    return fields
+
+
+def _rolled_out(
+    network: Callable[..., Any], inputs: dict[str, Any], device: str | torch.device
+) -> dict[str, Any]:
+    """Clips ``[B, T, ...]`` frame after frame, a chunk of them on the device at a time."""
+    structures = inputs["target_structures"]
+    rollout = ClipRollout(
+        network, inputs["sources"][0].to(device), inputs["source_structures"][0].to(device)
+    )
+    chunks = []
+    for part in chunks_of(structures.shape[1], CHUNK):
+        made = rollout(structures[:, part].to(device))
+        fields = {"image": made.images, "flows": made.flows, "masks": made.masks}
+        chunks.append(_moved(fields, "cpu"))
+    return _joined(chunks)
+
+
+def _each_frame(
+    estimator: Callable[..., Any], batch: Batch, previous: int, device: str | torch.device
+) -> dict[str, Any]:
+    """Flows and masks ``[B, T, ...]``, each frame by itself after its true predecessors."""
+    inputs, images = batch["inputs"], batch["targets"]["image"]
+    clips, frames = images.shape[:2]
+    chunks = []
+    for part in chunks_of(frames, CHUNK):
+        before = min(part.start, previous)  # frames that are read as references only
+        window = slice(part.start - before, part.stop)
+        cut = {**inputs, "target_structures": inputs["target_structures"][:, window]}
+        single = teacher_forced(cut, images[:, window], previous)
+        fields = _called(estimator, single, device)
+        chunks.append(_clip_frames(_moved(fields, "cpu"), clips, before))
+    return _joined(chunks)
+
+
+def _clip_frames(fields: dict[str, Any], clips: int, first: int) -> dict[str, Any]:
+    """``[B * T, ...]`` to ``[B, T, ...]``, from frame ``first`` on."""
+    found: dict[str, Any] = tree_map_only(
+        Tensor, lambda maps: maps.unflatten(0, (clips, -1))[:, first:], fields
+    )
+    return found
+
+
+def _joined(chunks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Chunks of ``[B, t, ...]`` one after another: ``[B, T, ...]``."""
+    found: dict[str, Any] = tree_map(lambda *maps: torch.cat(maps, dim=1), *chunks)
+    return found
+
+
 def _moved(value: Any, device: str | torch.device) -> Any:
     """Tensors inside lists and dicts on another device."""
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, Mapping):
-        return {key: _moved(item, device) for key, item in value.items()}
-    return [_moved(item, device) for item in value]
+    return tree_map_only(Tensor, lambda tensor: tensor.to(device), value)
 
 
 def _sample(value: Any, index: int) -> Any:
     """One sample of batched tensors inside lists and dicts."""
-    if isinstance(value, Tensor):
-        return value[index]
-    if isinstance(value, dict):
-        return {key: _sample(item, index) for key, item in value.items()}
-    return [_sample(item, index) for item in value]
+    return tree_map_only(Tensor, lambda tensor: tensor[index], value)

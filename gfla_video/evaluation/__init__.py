@@ -9,7 +9,9 @@ from gfla_video.evaluation.metrics import (
     LPIPSMetric,
     MaskAUC,
     PointColourError,
+    RegionL1,
     StreamingMetric,
+    TemporalWarpingError,
 )
 
 __all__ = [
@@ -21,5 +23,7 @@ __all__ = [
     "LPIPSMetric",
     "MaskAUC",
     "PointColourError",
+    "RegionL1",
     "StreamingMetric",
+    "TemporalWarpingError",
 ]

@@ -4,7 +4,8 @@ from gfla_video.evaluation.metrics.base import StreamingMetric
 from gfla_video.evaluation.metrics.flow import FlowEPE, MaskAUC
 from gfla_video.evaluation.metrics.image import L1, PSNR, SSIM, ForegroundL1
 from gfla_video.evaluation.metrics.perceptual import LPIPSMetric
-from gfla_video.evaluation.metrics.points import PointColourError
+from gfla_video.evaluation.metrics.points import PointColourError, RegionL1
+from gfla_video.evaluation.metrics.temporal import TemporalWarpingError
 
 __all__ = [
     "L1",
@@ -15,5 +16,7 @@ __all__ = [
     "LPIPSMetric",
     "MaskAUC",
     "PointColourError",
+    "RegionL1",
     "StreamingMetric",
+    "TemporalWarpingError",
 ]

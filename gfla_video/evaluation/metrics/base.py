@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,14 @@ from mmengine.dist import get_dist_info
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
+from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
 from gfla_video.utils.errors import UserError
 
 Prediction = dict[str, Any]
+_OF_SOURCE = "source_"  # begins the names of such targets
+_FRAMES_AT_ONCE = 16  # of a clip: what a metric makes of them (LPIPS's features) stays in bounds
 
 
 def unit_range(images: Tensor) -> Tensor:
@@ -28,6 +32,10 @@ class StreamingMetric(BaseMetric):
 
     A subclass gives ``sums`` (one row of numbers per sample, added up over samples) and ``finish``
     (the totals to named values). ``needs_predictions`` and ``needs_targets`` name what it reads.
+
+    Of a clip (``target_structures`` in the inputs) targets and predictions are ``[T, ...]``. A
+    metric of pictures takes its frames as so many pictures and adds them up; one ``of_clips``
+    gets each clip whole, and still pictures are not for it. Either way a clip is one sample.
 
     With several processes MMEngine's sampler repeats samples so that every process gets the same
     count. The repeated ones are the last of a process, so each process holds back its newest
@@ -43,6 +51,7 @@ class StreamingMetric(BaseMetric):
     default_prefix = ""  # values are named by themselves; no prefix is not an oversight
     needs_predictions: tuple[str, ...] = ("image",)
     needs_targets: tuple[str, ...] = ("image",)
+    of_clips = False
 
     def __init__(
         self, optional: bool = False, collect_device: str = "cpu", prefix: str | None = None
@@ -61,8 +70,9 @@ class StreamingMetric(BaseMetric):
         """Numbers ``[B, K]`` of each sample, to be added up over all samples.
 
         Args:
-            predictions: B dicts of the predict contract (image, flows, masks).
-            targets: collated targets, each ``[B, ...]``.
+            predictions: B dicts of the predict contract (image, flows, masks); ``[T, ...]`` each
+                for a metric ``of_clips``.
+            targets: collated targets, each ``[B, ...]``, or ``[B, T, ...]`` for such a metric.
         """
 
     @abstractmethod
@@ -82,23 +92,57 @@ class StreamingMetric(BaseMetric):
         """Add one batch.
 
         Args:
-            data_batch: collated sample with ``targets``.
+            data_batch: collated sample with ``targets``; of clips also ``inputs`` and perhaps
+                ``meta["frames"]``, see :func:`clip_lengths`.
             data_samples: one prediction dict per sample.
 
         Raises:
             UserError: the data or the prediction lack something that is read, unless ``optional``.
         """
         targets, predictions = data_batch["targets"], list(data_samples)
+        clips = is_clip_batch(data_batch)
         absent = self.missing(predictions, targets)
+        if self.of_clips and not clips:
+            absent.append("input 'target_structures' (clips)")
         if absent:
             self._say_missing(absent)
             return
         device = _device_of(predictions)
         moved = {key: targets[key].to(device) for key in self.needs_targets}
-        for row in self.sums(predictions, moved).detach().cpu().double():
+        if clips:
+            rows = self._clip_sums(predictions, moved, clip_lengths(data_batch))
+        else:
+            rows = iter(self.sums(predictions, moved))
+        for row in rows:
             self._add(self._held_back)
-            self._held_back = row
+            self._held_back = row.detach().cpu().double()
             self._seen += 1
+
+    def _clip_sums(
+        self, predictions: list[Prediction], targets: dict[str, Tensor], lengths: list[int]
+    ) -> Iterator[Tensor]:
+        """One row ``[K]`` per clip, over its own frames."""
+        for index, (prediction, length) in enumerate(zip(predictions, lengths, strict=True)):
+            clip = {
+                # what belongs to the source is there once, and the same for every frame
+                key: value[index].expand(length, *value.shape[1:])
+                if key.startswith(_OF_SOURCE)
+                else value[index, :length]
+                for key, value in targets.items()
+            }
+            made = _selected(prediction, slice(0, length))
+            if self.of_clips:
+                yield self.sums([made], {key: value[None] for key, value in clip.items()})[0]
+                continue
+            parts = [
+                self.sums(
+                    [_selected(made, frame) for frame in range(start, stop)],
+                    {key: value[start:stop] for key, value in clip.items()},
+                )
+                for start in range(0, length, _FRAMES_AT_ONCE)
+                for stop in [min(start + _FRAMES_AT_ONCE, length)]
+            ]
+            yield torch.cat(parts).double().sum(0)
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Values over all samples of all processes.
@@ -148,6 +192,12 @@ def stacked(predictions: list[Prediction], key: str) -> Tensor:
     """Predicted ``[B, ...]``; of flows and masks the finest scale of the first reference."""
     values = [one[key] for one in predictions]
     return torch.stack([v if isinstance(v, Tensor) else v[0][-1] for v in values]).float()
+
+
+def _selected(prediction: Prediction, frames: int | slice) -> Prediction:
+    """Some frames, or one, of a clip's prediction."""
+    chosen: Prediction = tree_map_only(Tensor, lambda maps: maps[frames], prediction)
+    return chosen
 
 
 def _device_of(predictions: list[Prediction]) -> torch.device:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfla_video.evaluation import PointColourError
+from gfla_video.evaluation import PointColourError, RegionL1
 
 
 def test_against_a_loop() -> None:
@@ -50,3 +50,37 @@ def test_moving_beats_copying() -> None:
         metric.process(data, [{"image": image[0]}])
         values.append(metric.evaluate(1)["point_colour_error"])
     assert values == pytest.approx([(0.25 + 0.75 + 0.75) / 3, 0.0])
+
+
+def test_region_l1_against_a_loop() -> None:
+    """Each pixel of the union of the discs counts once; a quarter of 16 is 4 pixels."""
+    true, made = torch.rand(3, 3, 20, 16) * 2 - 1, torch.rand(3, 3, 20, 16) * 2 - 1
+    points = torch.rand(3, 5, 3) * torch.tensor([15.0, 19.0, 2.0])
+    points[..., 2] = points[..., 2].floor()
+    points[0, 0] = torch.tensor([-1.0, 3.0, 1.0])  # partly outside
+    points[0, 1] = points[0, 0]  # twice the same place
+    points[2, :, 2] = 0  # nobody
+    metric = RegionL1(radius=0.25)
+    for part in (slice(0, 2), slice(2, 3)):
+        targets = {"image": true[part], "points": points[part]}
+        metric.process({"targets": targets}, [{"image": image} for image in made[part]])
+
+    difference = ((true - made).abs().mean(1) / 2).numpy()
+    inside = [
+        difference[i, r, c]
+        for i in range(3)
+        for r in range(20)
+        for c in range(16)
+        if any((c - x) ** 2 + (r - y) ** 2 <= 16 and seen for x, y, seen in points[i].tolist())
+    ]
+    assert 50 < len(inside) < 600
+    assert metric.evaluate(3)["landmark_l1"] == pytest.approx(np.mean(inside), rel=1e-5)
+
+
+def test_without_a_visible_point_the_region_is_not_a_number() -> None:
+    image = torch.rand(1, 3, 16, 16)
+    metric = RegionL1()
+    metric.process(
+        {"targets": {"image": image, "points": torch.zeros(1, 4, 3)}}, [{"image": image[0]}]
+    )
+    assert np.isnan(metric.evaluate(1)["landmark_l1"])
