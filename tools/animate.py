@@ -47,6 +47,7 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
         action=argparse.BooleanOptionalAction,
         help="read, generate and write at the same time (default: not on the CPU)",
     )
+    add("--no-sound", action="store_true", help="leave the driving clip's sound out")
     add_inference_arguments(parser)
     args = parser.parse_args(arguments)
     return args, {name: getattr(args, name) for name in vars(task.parse_args([]))}
@@ -65,6 +66,7 @@ def main() -> None:
         show=args.show,
         resize=args.resize,
         overlap=args.overlap,
+        sound=not args.no_sound,
         **driver_options,
     )
     print(summary["summary"])

@@ -23,8 +23,9 @@ from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
 from gfla_video.apis.load import build_network, read_checkpoint
 from gfla_video.apis.panels import BatchOnHost, Panels, panel_names
 from gfla_video.datasets.images import image_to_tensor, read_image
+from gfla_video.models.rollout import ClipRollout
 from gfla_video.registry import DRIVERS, STRUCTURES
-from gfla_video.structures.driving import Driver, DrivingStream, SourceImage
+from gfla_video.structures.driving import Driver, DrivingStream, FramedSource, SourceImage
 from gfla_video.structures.frame_fit import MODES, FrameFit
 from gfla_video.utils.background import BackgroundIterator
 from gfla_video.utils.errors import UserError
@@ -133,14 +134,16 @@ class Animator:
         show: Sequence[str] | str = ("result",),
         resize: str | None = None,
         overlap: bool | None = None,
+        sound: bool = True,
         **driver_options: Any,
     ) -> dict[str, Any]:
         """Make a clip of ``source`` that moves like ``driving``.
 
         Frames are generated in batches and written as they come: memory does not depend on the
         length. Reading what drives, the network, and drawing and writing can run at the same time,
-        each at most two batches ahead of the next. Ctrl-C leaves ``<stem>.partial.mp4`` beside
-        ``out``, and an older ``out`` as it was.
+        each at most two batches ahead of the next. A network that takes previous frames gets them
+        across the batches' borders. Ctrl-C leaves ``<stem>.partial.mp4`` beside ``out``, and an
+        older ``out`` as it was.
 
         Args:
             source: picture of any size and kind.
@@ -152,12 +155,14 @@ class Animator:
                 own way where not given.
             overlap: do these at the same time; the frames are the same. None: where the network
                 runs on an accelerator; on the CPU it has all cores already, and gets slower.
+            sound: the driving clip's sound, where it has one, goes into the result.
             driver_options: the driver's options (``add_arguments``), dashes as underscores.
 
         Returns:
             ``out``, ``frames``, ``fps`` (text, exact), ``seconds`` (it took), ``size`` (H, W) of
-            the video, ``device``, ``inference`` (how the network ran), ``report`` (sentences of the
-            driver), ``summary`` (one paragraph).
+            the video, ``sound`` (what was done, "" where the driver has none to give), ``device``,
+            ``inference`` (how the network ran), ``report`` (sentences of the driver), ``summary``
+            (one paragraph).
 
         Raises:
             UserError: bad input, in one sentence; the output folder is tried before the work.
@@ -165,9 +170,9 @@ class Animator:
         names = panel_names(show)
         batch_size = self._batch_size(batch_size)
         check_video_target(out)
-        picture = self._source(Path(source), resize)
+        picture, said = self._source(Path(source), resize, driver_options)
         stream = self.driver.open(str(driving), picture, driver_options)
-        panels = Panels(names, picture.fit.image(picture.pixels), picture.fit, self.structure)
+        panels = self._panels(names, picture, stream)
         started = time.monotonic()
         overlap = self.device.type != "cpu" if overlap is None else overlap
         batches = self._generated(stream, panels, batch_size, overlap)
@@ -175,31 +180,34 @@ class Animator:
             _maybe_ahead(batches, overlap, "network") as made,
             closing(panels.frames(made)) as frames,
         ):
-            writer = _write(out, frames, stream)
+            writer = _write(out, frames, stream, sound)
         seconds = time.monotonic() - started
-        summary = self._summary(out, writer, stream, seconds, names)
-        summary["summary"] = _paragraph(summary, picture.fit, writer)
-        return summary
+        return self._summary(writer, seconds, panels, [*said, *stream.report])
 
     def _summary(
-        self,
-        out: str | Path,
-        writer: VideoWriter,
-        stream: DrivingStream,
-        seconds: float,
-        names: Sequence[str],
+        self, writer: VideoWriter, seconds: float, panels: Panels, report: list[str]
     ) -> dict[str, Any]:
-        return {
-            "out": str(out),
+        summary = {
+            "out": str(writer.path),
             "frames": writer.frames,
-            "fps": str(stream.fps),
+            "fps": str(writer.fps),
             "seconds": round(seconds, 3),
             "size": list(writer.size),
-            "panels": list(names),
+            "panels": list(panels.names),
+            "sound": writer.sound.note if writer.sound is not None else "",
             "device": str(self.device),
             "inference": asdict(self.prepared.options),
-            "report": list(stream.report),
+            "report": report,
         }
+        summary["summary"] = _paragraph(summary, panels.fit, writer)
+        return summary
+
+    def _panels(
+        self, names: tuple[str, ...], picture: SourceImage, stream: DrivingStream
+    ) -> Panels:
+        fitted = picture.fit.image(picture.pixels)
+        finish = getattr(stream, "finish", None)
+        return Panels(names, fitted, picture.fit, self.structure, finish)
 
     def _batch_size(self, asked: int | None) -> int:
         if asked is None:
@@ -208,26 +216,31 @@ class Animator:
             raise UserError(f"--batch-size: at least 1, not {asked}")
         return asked
 
-    def _source(self, path: Path, resize: str | None) -> SourceImage:
+    def _source(
+        self, path: Path, resize: str | None, options: Mapping[str, Any]
+    ) -> tuple[SourceImage, list[str]]:
+        """The picture as the driver wants it, and what the driver says about that."""
         mode = resize or self.driver.resize
         if mode not in MODES:
             raise UserError(f"--resize: is {' or '.join(MODES)}, not {mode!r}")
-        pixels = np.asarray(read_image(path))
-        return SourceImage(pixels, path, FrameFit(pixels.shape[:2], self.size, mode))
+        framed = FramedSource(np.asarray(read_image(path)))
+        frame_source = getattr(self.driver, "frame_source", None)
+        if frame_source is not None:
+            framed = frame_source(framed.pixels, path, options)
+        fit = FrameFit(framed.pixels.shape[:2], self.size, mode)
+        return SourceImage(framed.pixels, path, fit, framed.detail), framed.report
 
     def _generated(
         self, stream: DrivingStream, panels: Panels, batch_size: int, overlap: bool
     ) -> Iterator[BatchOnHost]:
         """The network's stage; its view of the source is computed once for the whole clip."""
         place = self.prepared.place
-        sources = [place(_to_tensor(panels.source)[None])]
-        structures = [place(self._encode([stream.source]))]
-        encoded = self.prepared.encode_sources(sources)
+        structure = place(self._encode([stream.source]))
+        rollout = ClipRollout(self.prepared, place(_to_tensor(panels.source)[None]), structure)
         with _maybe_ahead(self._driven(stream, batch_size), overlap, "driving") as driven:
             for batch in driven:
                 try:
-                    target = place(batch.target)
-                    output = self.prepared(sources, structures, target, encoded=encoded)
+                    output = rollout.frames(place(batch.target))
                     # leaving this block may mean leaving the thread: nothing is yielded inside
                     with torch.inference_mode():
                         made = BatchOnHost.of(output, batch.annotations, self.size, panels.names)
@@ -258,12 +271,15 @@ def _maybe_ahead(
     return closing(items)  # type: ignore[type-var]
 
 
-def _write(out: str | Path, frames: Iterator[np.ndarray], stream: DrivingStream) -> VideoWriter:
+def _write(
+    out: str | Path, frames: Iterator[np.ndarray], stream: DrivingStream, with_sound: bool
+) -> VideoWriter:
     """Write frames as they come; says what is left when it is stopped."""
+    sound = getattr(stream, "sound", None) if with_sound else None
     first = next(frames, None)
     if first is None:
         raise UserError(f"{out}: there is nothing to write, the driving sequence has no frames")
-    with VideoWriter(out, stream.fps, first.shape[:2]) as writer:
+    with VideoWriter(out, stream.fps, first.shape[:2], sound=sound) as writer:
         try:
             for frame in progress(chain([first], frames), "animating", stream.length):
                 writer.write(frame)
@@ -289,6 +305,7 @@ def _paragraph(summary: Mapping[str, Any], fit: FrameFit, writer: VideoWriter) -
         f"({frames / max(seconds, 1e-9):.1f} frames per second)"
     )
     source = fit.describe() and f"Source {fit.describe()}"
+    sound = summary["sound"] and f"Sound {summary['sound']}"
     video = writer.note and f"Video {writer.note}"
     said = [text[0].upper() + text[1:] for text in summary["report"] if text]
-    return ". ".join(filter(None, [done, source, *said, video])) + "."
+    return ". ".join(filter(None, [done, source, *said, sound, video])) + "."

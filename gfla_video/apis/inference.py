@@ -122,6 +122,8 @@ class PreparedGenerator:
         """
         placed = [self.place(source) for source in sources]
         with self._no_gradients(), self._autocast():
+            if not first:  # a network for still images need not know of further references
+                return self.network.encode_sources(placed)  # type: ignore[operator]
             return self.network.encode_sources(placed, first)  # type: ignore[operator]
 
     def __call__(

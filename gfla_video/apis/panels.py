@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,7 @@ class Panels:
         source: the source at the model's size, uint8 ``[H, W, 3]``.
         fit: how it was fitted; undone in what comes out.
         structure: draws the annotations.
+        finish: the stream's; makes the written picture of a result, None where there is none.
         flow_legend: pixels of full colour, set by the first batch.
     """
 
@@ -96,6 +97,7 @@ class Panels:
     source: np.ndarray
     fit: FrameFit
     structure: Any
+    finish: Callable[[np.ndarray], np.ndarray] | None = None
     flow_legend: float | None = None
 
     def frames(self, batches: Iterable[BatchOnHost]) -> Iterator[np.ndarray]:
@@ -105,8 +107,16 @@ class Panels:
             if batch.flow is not None and self.flow_legend is None:
                 self.flow_legend = flow_maximum(batch.flow.numpy())
             for index in range(len(batch.annotations)):
-                pictures = [self.fit.undo(self._panel(n, batch, index)) for n in self.names]
-                yield pictures[0] if len(pictures) == 1 else tile(pictures, self._captions())
+                pictures = {n: self.fit.undo(self._panel(n, batch, index)) for n in self.names}
+                if self.finish is not None:
+                    pictures["result"] = self.finish(pictures["result"])
+                yield self._tiled(list(pictures.values()), pictures["result"].shape[:2])
+
+    def _tiled(self, pictures: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+        if len(pictures) == 1:
+            return pictures[0]
+        same = [FrameFit(picture.shape[:2], size).image(picture) for picture in pictures]
+        return tile(same, self._captions())
 
     def _panel(self, name: str, batch: BatchOnHost, index: int) -> np.ndarray:
         if name == "source":

@@ -11,47 +11,9 @@ import numpy as np
 import pytest
 
 from gfla_video.utils.video import VideoWriter
+from tests.utils.videos import RATE, beep, make
 
-RATE = 44100
 SIZE = (32, 48)
-
-
-def beep(seconds: float, at: float, rate: int = RATE) -> np.ndarray:
-    """Silence with a tone of 0.1 s at the second ``at``, float32 ``[1, N]``."""
-    time = np.arange(round(seconds * rate)) / rate
-    loud = (time >= at) & (time < at + 0.1)
-    return (0.5 * np.sin(2 * np.pi * 1000 * time) * loud).astype(np.float32)[None]
-
-
-def make(
-    path: Path,
-    samples: np.ndarray | None,
-    codec: str = "aac",
-    video_start: float = 0.0,
-    frames: int = 50,
-    fps: Fraction = Fraction(25),
-) -> Path:
-    """A video whose pictures begin at ``video_start`` seconds, with the sound from 0 on."""
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=fps)
-        video.height, video.width, video.pix_fmt = (*SIZE, "yuv420p")
-        video.options = {"bf": "0"}
-        sound = None
-        if samples is not None:
-            sound = container.add_stream(codec, rate=RATE, layout="mono")
-        for index in range(frames):
-            picture = av.VideoFrame.from_ndarray(
-                np.full((*SIZE, 3), 2 * index % 255, np.uint8), format="rgb24"
-            )
-            picture.pts, picture.time_base = index + round(video_start * fps), 1 / fps
-            container.mux(video.encode(picture))
-        if sound is not None:
-            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
-            container.mux(sound.encode(frame))
-            container.mux(sound.encode(None))
-        container.mux(video.encode(None))
-    return path
 
 
 def copy(

@@ -1,4 +1,4 @@
-"""Videos as they come from telephones, for tests."""
+"""Videos as they come from telephones and elsewhere, for tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,47 @@ from pathlib import Path
 
 import av
 import numpy as np
+
+RATE = 44100
+
+
+def beep(seconds: float, at: float, rate: int = RATE) -> np.ndarray:
+    """Silence with a tone of 0.1 s at the second ``at``, float32 ``[1, N]``."""
+    time = np.arange(round(seconds * rate)) / rate
+    loud = (time >= at) & (time < at + 0.1)
+    return (0.5 * np.sin(2 * np.pi * 1000 * time) * loud).astype(np.float32)[None]
+
+
+def make(
+    path: Path,
+    samples: np.ndarray | None,
+    codec: str = "aac",
+    video_start: float = 0.0,
+    frames: int = 50,
+    fps: Fraction = Fraction(25),
+    size: tuple[int, int] = (32, 48),
+) -> Path:
+    """A video whose pictures begin at ``video_start`` seconds, with the sound from 0 on."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=fps)
+        video.height, video.width, video.pix_fmt = (*size, "yuv420p")
+        video.options = {"bf": "0"}
+        sound = None
+        if samples is not None:
+            sound = container.add_stream(codec, rate=RATE, layout="mono")
+        for index in range(frames):
+            picture = av.VideoFrame.from_ndarray(
+                np.full((*size, 3), 2 * index % 255, np.uint8), format="rgb24"
+            )
+            picture.pts, picture.time_base = index + round(video_start * fps), 1 / fps
+            container.mux(video.encode(picture))
+        if sound is not None:
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
+            container.mux(sound.encode(frame))
+            container.mux(sound.encode(None))
+        container.mux(video.encode(None))
+    return path
 
 
 def variable(path: Path, frames: Sequence[np.ndarray], places: Sequence[int]) -> Path:

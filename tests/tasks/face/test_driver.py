@@ -248,6 +248,16 @@ def test_the_source_is_cropped(tmp_path: Path) -> None:
     assert picture is not None
     bright = np.flatnonzero(picture[64, :, 0] > 150)
     np.testing.assert_allclose(bright.mean(), stream.source.landmarks[:, 0].mean(), atol=1)
+    near = Image.fromarray(squares((22, 22, 70), size=SIZE))
+    near.save(tmp_path / "near.png")  # what auto leaves as it is
+    assert framed(tmp_path / "near.png", DETECT)[0].pixels.shape == (*SIZE, 3)
+    sides = []
+    for margin in (0.1, 0.2):
+        always = FaceDriver(crop="always", crop_margin=margin)
+        options = dict(DETECT, crop=None, crop_margin=None)
+        made = always.frame_source(np.asarray(near), tmp_path / "near.png", options)
+        sides.append(made.pixels.shape[0])
+    assert sides[0] < sides[1] < SIZE[0]
     whole, said = framed(tmp_path / "far.png", dict(DETECT, crop="none"))
     assert whole.pixels.shape == (240, 320, 3) and not said
 
@@ -346,5 +356,7 @@ def test_arguments() -> None:
     assert (given.motion, given.driving_size) == ("absolute", [10, 20])
     with pytest.raises(ValueError, match="resize"):
         FaceDriver(resize="crop")
-    with pytest.raises(ValueError, match="background_edges"):
+    with pytest.raises(UserError, match="background_edges is driving or source or none"):
         FaceDriver(background_edges="both")
+    with pytest.raises(UserError, match="crop is auto or always or none"):
+        FaceDriver(crop="sometimes")
