@@ -3,6 +3,7 @@
 _base_ = "../_base_/face.py"
 
 size = (256, 256)
+driver = dict(type="FaceDriver", crop="always")  # as data_prep/faceforensics.py crops
 
 _levels = (3, 2)
 _kernels = (3, 5)

@@ -8,6 +8,7 @@ _weights = "weights/squeezenet1_1.pth"  # torchvision's file
 _lpips_heads = None  # heads of LPIPS 0.1 for SqueezeNet; without them the metric is left out
 
 size = (128, 128)
+driver = dict(type="FaceDriver", crop="always")  # as data_prep/faceforensics.py crops
 
 _features = dict(type="SqueezeNetFeatures", weights=_weights)
 

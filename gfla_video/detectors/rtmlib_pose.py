@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gfla_video.detectors.coco import coco_to_openpose
+from gfla_video.detectors.onnx_session import onnx_errors
 from gfla_video.registry import DETECTORS
 from gfla_video.utils.errors import UserError
 
@@ -113,21 +114,11 @@ def _load(kind: Any, path: str, size: tuple[int, int], common: dict[str, str]) -
     with contextlib.redirect_stdout(sys.stderr):  # it prints, and standard output is ours
         try:
             return kind(path, model_input_size=tuple(size), **common)
-        except (ImportError, RuntimeError, ValueError, KeyError, OSError, *_onnx_errors()) as error:
+        except (ImportError, RuntimeError, ValueError, KeyError, OSError, *onnx_errors()) as error:
             raise UserError(
                 f"{path}: the ONNX model cannot be loaded ({error}); check the file, and that "
                 f"`{_INSTALL}` was done"
             ) from error
-
-
-def _onnx_errors() -> list[type[Exception]]:
-    """onnxruntime's exceptions, which share no base but ``Exception``; none where it is absent."""
-    try:
-        state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    except ImportError:
-        return []
-    kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
-    return [kind for kind in kinds if issubclass(kind, Exception)]
 
 
 def _input_size(tool: Any) -> tuple[int, int] | None:
