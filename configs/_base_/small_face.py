@@ -6,16 +6,16 @@ structure = dict(type="FaceStructure")
 driver = dict(type="FaceDriver")
 
 _channels = 16
-# PointFlowLoss is not the papers' (docs/architecture.md)
-_flow_losses = dict(_base_._flow_losses, points=dict(type="PointFlowLoss", weight=2.0, reach=1.5))
+_levels = (3, 2, 1)  # at half the resolution as well: what stands still is kept sharp
 _flow_estimator = dict(
     type="JointFlowEstimator",
     references=2,
     structure_channels=_channels,
-    flow_levels=_base_._levels,
+    flow_levels=_levels,
     max_channels=128,
     gain=1.0,
 )
+_finest = dict(type="LocalAttention", channels=32, kernel_size=3, hidden=32, pooled=False)
 _generator = dict(
     type="TransferGenerator",
     previous=1,
@@ -24,9 +24,17 @@ _generator = dict(
     renderer=dict(
         _base_._small_renderer,
         structure_channels=_channels,
+        attention_levels=_levels,
+        attentions=[*_base_._attentions, _finest],
         fusion=dict(type="NormalizedFusion"),
     ),
     gain=1.0,
+)
+_flow_losses = dict(
+    correctness=dict(type="SamplingCorrectnessLoss", levels=(3, 2), weight=10.0),
+    regularization=dict(type="AffineRegularizationLoss", kernel_sizes=(3, 5, 3), weight=0.01),
+    masks=dict(type="MaskVisibilityLoss", weight=1.0),
+    points=dict(type="PointFlowLoss", weight=1.0, reach=1.5),  # not the papers'
 )
 _clip_discriminator = dict(
     type="FrameDifferenceDiscriminator", frames=3, base_channels=16, max_channels=64, levels=3

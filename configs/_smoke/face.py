@@ -9,6 +9,7 @@ _small = dict(base_channels=8, max_channels=16)
 _attentions = [
     dict(type="LocalAttention", channels=16, kernel_size=3, hidden=16),
     dict(type="LocalAttention", channels=16, kernel_size=5, hidden=16),
+    dict(type="LocalAttention", channels=8, kernel_size=3, hidden=8),
 ]
 _data = dict(data_root="work_dirs/smoke/face", size=size, frames=4)
 _loader = dict(num_workers=0, persistent_workers=False)
@@ -39,6 +40,7 @@ stages = [
                 renderer=dict(
                     type="TextureRenderer",
                     structure_channels=16,
+                    attention_levels=_base_._levels,
                     attentions=_attentions,
                     fusion=dict(type="NormalizedFusion"),
                     **_small,

@@ -119,7 +119,8 @@ class SamplingCorrectnessLoss(TransferLoss):
     Args:
         weight: factor of the loss.
         sampling: ``gaussian`` or ``bilinear``.
-        levels: the levels whose roles are needed; those of the flow estimator.
+        levels: the levels whose flow is judged; finer ones may be left out, as the comparison with
+            every source position costs 16 times as much per level.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class SamplingCorrectnessLoss(TransferLoss):
         if sampling not in SAMPLINGS:
             raise ValueError(f"sampling must be one of {', '.join(SAMPLINGS)}, got {sampling!r}")
         self.sampling = sampling
+        self.levels = tuple(levels)
         roles = tuple(f"level{level}" for level in levels)
         self.needs = {"target": roles, "source": roles}
 
@@ -137,7 +139,7 @@ class SamplingCorrectnessLoss(TransferLoss):
         total = inputs.target.new_zeros(())
         for flows, features in zip(inputs.flows, inputs.source_features, strict=True):
             for flow, level in zip(flows, inputs.levels, strict=True):
-                for name in inputs.layers[f"level{level}"]:
+                for name in inputs.layers[f"level{level}"] if level in self.levels else ():
                     total = total + sampling_correctness(
                         features[name], inputs.target_features[name], flow, self.sampling
                     )
