@@ -215,6 +215,30 @@ def test_nothing_imports_data_prep_and_it_imports_little() -> None:
     assert not wrong
 
 
+def test_tasks_share_no_copied_code() -> None:
+    """What two tasks both need lies below them: no run of 7 equal lines of code in both."""
+    run = 7
+    seen: dict[tuple[str, ...], tuple[str, str]] = {}
+    copied = []
+    folders = [path for path in (ROOT / "gfla_video" / "tasks").iterdir() if path.is_dir()]
+    tasks = [folder for folder in folders if (folder / "driver.py").is_file()]
+    assert len(tasks) > 1
+    for task in tasks:
+        for path in sorted(task.glob("*.py")):
+            text = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+            lines = [
+                (number, line)
+                for number, line in enumerate(text, 1)
+                if line and not line.startswith(("#", "from ", "import "))
+            ]
+            for place in range(len(lines) - run + 1):
+                window = tuple(line for _, line in lines[place : place + run])
+                owner, where = seen.setdefault(window, (task.name, name(path, lines[place][0])))
+                if owner != task.name:
+                    copied.append(f"{where} = {name(path, lines[place][0])}")
+    assert not copied
+
+
 def test_tools_call_apis_only() -> None:
     """And ``testing``, the floor between them, where measuring code lives."""
     wrong = [

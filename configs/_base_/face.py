@@ -1,6 +1,4 @@
 # Talking heads: structure, driver and what is measured.
-_base_ = "gfla.py"
-
 task = "face"
 structure = dict(type="FaceStructure")
 driver = dict(type="FaceDriver")

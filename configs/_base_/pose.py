@@ -1,6 +1,4 @@
-# Pose transfer: structure, driver and the losses with attention at two scales.
-_base_ = "gfla.py"
-
+# Pose transfer: structure, driver and what is measured.
 task = "pose"
 structure = dict(type="PoseStructure", sigma=6.0)
 driver = dict(type="PoseDriver")

@@ -1,9 +1,5 @@
 # Talking heads at the small configs' size: one encoder and attention for both references.
-_base_ = "small.py"
-
-task = "face"
-structure = dict(type="FaceStructure")
-driver = dict(type="FaceDriver")
+_base_ = ["small.py", "face.py"]
 
 _channels = 16
 _levels = (3, 2, 1)  # at half the resolution as well: what stands still is kept sharp
@@ -57,9 +53,3 @@ _clip_model = dict(
 _clip_optim = dict(
     _base_._small_full_optim, clip_discriminator=_base_._small_full_optim["discriminator"]
 )
-_face_metrics = [
-    dict(type="SSIM"),
-    dict(type="L1"),
-    dict(type="RegionL1"),
-    dict(type="TemporalWarpingError"),
-]

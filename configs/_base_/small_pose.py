@@ -1,9 +1,7 @@
 # Pose transfer at the small configs' size. LandmarkFlowLoss is not the papers'.
-_base_ = "small.py"
+_base_ = ["small.py", "pose.py"]
 
-task = "pose"
 structure = dict(type="PoseStructure", sigma=4.0)
-driver = dict(type="PoseDriver")
 
 _flow_estimator = dict(type="FlowEstimator", flow_levels=_base_._levels, max_channels=128, gain=1.0)
 _generator = dict(

@@ -1,6 +1,6 @@
 # FaceForensics at 256 x 256 as released: references are the first and the last generated frame, one
 # joint flow estimator, 30-frame clips in chunks of 6, discriminators of a frame and of differences.
-_base_ = "../_base_/face.py"
+_base_ = ["../_base_/gfla.py", "../_base_/face.py"]
 
 size = (256, 256)
 driver = dict(type="FaceDriver", crop="always")  # as data_prep/faceforensics.py crops

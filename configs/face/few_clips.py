@@ -41,7 +41,7 @@ test_dataloader = dict(
         frames=200,
     ),
 )
-test_metrics = [*_base_._face_metrics]
+test_metrics = [*_base_.test_metrics]
 if _lpips_heads:
     test_metrics.append(dict(type="LPIPSMetric", net="squeeze", trunk=_weights, heads=_lpips_heads))
 

@@ -48,4 +48,4 @@ test_dataloader = dict(
         _data, phase="test", windows="first", reference="first", frames=24, with_truth=True
     ),
 )
-test_metrics = [*_base_._face_metrics, dict(type="PSNR"), dict(type="FlowEPE")]
+test_metrics = [*_base_.test_metrics, dict(type="PSNR"), dict(type="FlowEPE")]

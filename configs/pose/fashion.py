@@ -1,5 +1,5 @@
 # DeepFashion at 256 x 256, attention at 32 x 32 (k = 3) and 64 x 64 (k = 5): 14,047,395 parameters.
-_base_ = "../_base_/pose.py"
+_base_ = ["../_base_/gfla.py", "../_base_/pose.py"]
 
 size = (256, 256)
 

@@ -1,6 +1,6 @@
 # Market-1501 at 128 x 64 (H x W), attention at 32 x 16 (k = 3). The source encoder ends where the
 # attention is: the released program's third level reaches no output.
-_base_ = "../_base_/pose.py"
+_base_ = ["../_base_/gfla.py", "../_base_/pose.py"]
 
 size = (128, 64)
 

@@ -158,6 +158,7 @@ class ClipModel(TransferModel):
 
         Gives each loss as its mean over the chunks.
         """
+        _refuse_accumulation(optim_wrapper)
         data = self.data_preprocessor(data, True)
         inputs, targets = data["inputs"], data["targets"]
         structures = inputs["target_structures"]
@@ -265,6 +266,16 @@ class ClipModel(TransferModel):
         return ClipRollout(
             self.generator, inputs["sources"][0], inputs["source_structures"][0], self.previous
         )
+
+
+def _refuse_accumulation(optim_wrapper: OptimWrapperDict) -> None:
+    """MMEngine counts iterations, a clip has several updates in one: its factors would be wrong."""
+    for name, wrapper in optim_wrapper.items():
+        if wrapper._accumulative_counts > 1:
+            raise UserError(
+                f"optim_wrapper.{name}.accumulative_counts: clips are updated chunk by chunk and "
+                "take no accumulation, leave it out and raise batch_size or model.chunk instead"
+            )
 
 
 def _drawn(clip: Tensor, frames: int) -> Tensor:

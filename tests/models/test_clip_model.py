@@ -125,6 +125,14 @@ def test_a_wrong_chunk_is_said() -> None:
         model.train_step(clip_batch(frames=6), optimisers(model))
 
 
+def test_accumulated_gradients_are_refused() -> None:
+    model = clip_model()
+    wrappers = optimisers(model)
+    wrappers["generator"]._accumulative_counts = 2
+    with pytest.raises(UserError, match=r"generator.accumulative_counts: clips are updated chunk"):
+        model.train_step(clip_batch(frames=6), wrappers)
+
+
 def test_without_a_clip_discriminator() -> None:
     model = clip_model(clip_discriminator=None)
     logs = model.train_step(clip_batch(frames=3), optimisers(model))
