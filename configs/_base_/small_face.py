@@ -11,7 +11,13 @@ _flow_estimator = dict(
     max_channels=128,
     gain=1.0,
 )
-_finest = dict(type="LocalAttention", channels=32, kernel_size=3, hidden=32, pooled=False)
+# near to a plain warp at the start, and the source before what was generated
+_attend = dict(type="LocalAttention", pooled=False, centre=4.0)
+_attentions = [
+    dict(_attend, channels=128, kernel_size=3, hidden=64),
+    dict(_attend, channels=64, kernel_size=5, hidden=64),
+    dict(_attend, channels=32, kernel_size=3, hidden=32),
+]
 _generator = dict(
     type="TransferGenerator",
     previous=1,
@@ -21,8 +27,8 @@ _generator = dict(
         _base_._small_renderer,
         structure_channels=_channels,
         attention_levels=_levels,
-        attentions=[*_base_._attentions, _finest],
-        fusion=dict(type="NormalizedFusion"),
+        attentions=_attentions,
+        fusion=dict(type="LayeredFusion"),
     ),
     gain=1.0,
 )

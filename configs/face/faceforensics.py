@@ -3,7 +3,8 @@
 _base_ = ["../_base_/gfla.py", "../_base_/face.py"]
 
 size = (256, 256)
-driver = dict(type="FaceDriver", crop="always")  # as data_prep/faceforensics.py crops
+# as data_prep/faceforensics.py crops and smooths
+driver = dict(type="FaceDriver", crop="always", smooth=1.0)
 
 _levels = (3, 2)
 _kernels = (3, 5)

@@ -8,7 +8,8 @@ _weights = "weights/squeezenet1_1.pth"  # torchvision's file
 _lpips_heads = None  # heads of LPIPS 0.1 for SqueezeNet; without them the metric is left out
 
 size = (128, 128)
-driver = dict(type="FaceDriver", crop="always")  # as data_prep/faceforensics.py crops
+# as data_prep/faceforensics.py crops and smooths
+driver = dict(type="FaceDriver", crop="always", smooth=1.0)
 
 _features = dict(type="SqueezeNetFeatures", weights=_weights)
 

@@ -57,10 +57,17 @@ class LocalAttention(nn.Module):
         pooled: divide by k^2 as released, Eq. 9 pools by the mean. The result is then 9 or 25 times
             smaller than the source's features, which the decoder has to learn to undo; False keeps
             their size and learns faster.
+        centre: added to the logit of the tap at the flow's end (released: 0, all taps start alike).
+            Above 0 the block starts as a warp by the flow instead of as a blur of k x k pixels.
     """
 
     def __init__(
-        self, channels: int, kernel_size: int, hidden: int = 128, pooled: bool = True
+        self,
+        channels: int,
+        kernel_size: int,
+        hidden: int = 128,
+        pooled: bool = True,
+        centre: float = 0.0,
     ) -> None:
         super().__init__()
         self.scale = 1 / kernel_size**2 if pooled else 1.0
@@ -72,6 +79,7 @@ class LocalAttention(nn.Module):
         self.source_conv = nn.Conv2d(channels, hidden, kernel_size, bias=False)
         self.act = activation(inplace=True)
         self.to_kernel = nn.Conv2d(hidden, kernel_size**2, 1)
+        self.centre = float(centre)
 
     def encode_source(self, source: Tensor) -> EncodedSource:
         """Convolve the source once: keys ``[B, hidden, H+r+q, W+r+q]``, positions from -q on."""
@@ -89,6 +97,9 @@ class LocalAttention(nn.Module):
         query = self.target_conv(replicate_pad(target, self.before, self.after))
         key = bilinear_at(encoded.keys, at._replace(corner=at.corner + self.after))
         logits = self.to_kernel(self.act(query + key))
+        if self.centre:
+            tap = self.before * (self.kernel_size + 1)  # row and column number r
+            logits[:, tap] += self.centre
         return torch.softmax(logits, dim=1, dtype=at.fraction.dtype)  # not in a half type
 
     def forward(self, encoded: EncodedSource, target: Tensor, flow: Tensor) -> Tensor:

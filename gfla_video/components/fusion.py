@@ -66,3 +66,29 @@ class NormalizedFusion(nn.Module):
         for feature, share in zip(attended, shares, strict=True):
             mixed = mixed + feature.to(target.dtype) * share.to(target.dtype)
         return torch.lerp(target, mixed, taken.to(target.dtype))
+
+
+@MODELS.register_module()
+class LayeredFusion(nn.Module):
+    """The first reference where it has a position, the next one in what is left, and so on.
+
+    Reference r gets ``m_r prod_(q < r) (1 - m_q)``, the target the rest: shares that sum to 1, as
+    with :class:`NormalizedFusion`, but the source comes before previous frames. What was generated
+    serves where the source has nothing to show, so its faults do not add up over a long clip. One
+    reference gives Eq. 10.
+    """
+
+    def forward(
+        self, target: Tensor, attended: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> Tensor:
+        """Blend to ``[B, C, H, W]``.
+
+        Args:
+            target: ``[B, C, H, W]``.
+            attended: R of ``[B, C, H, W]``.
+            masks: R of ``[B, 1, H, W]`` in [0, 1], 1 = take this reference.
+        """
+        out = target
+        for feature, mask in reversed(list(zip(attended, masks, strict=True))):
+            out = torch.lerp(out, feature.to(out.dtype), mask.to(out.dtype))
+        return out

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from gfla_video.apis.convert import convert_checkpoint
 from gfla_video.apis.load import load_network
 from gfla_video.components.attention import LocalAttention, replicate_pad
+from gfla_video.ops import bilinear_warp
 from gfla_video.testing.literal import literal_attention
 
 
@@ -97,3 +98,16 @@ def test_a_traced_graph_pads_as_the_eager_network(before: int, after: int) -> No
     padded = F.pad(x, (before, after, before, after), mode="replicate")
     assert torch.equal(traced(x, before, after), padded)
     assert torch.equal(replicate_pad(x, before, after), padded)
+
+
+@pytest.mark.parametrize("kernel_size", [3, 4, 5])
+def test_a_high_centre_starts_as_a_warp(kernel_size: int) -> None:
+    """All weight on the tap at the flow's end: the source, sampled there."""
+    block = LocalAttention(4, kernel_size, hidden=8, pooled=False, centre=50.0).double()
+    source, target = (torch.randn(2, 4, 9, 7, dtype=torch.float64) for _ in range(2))
+    flow = torch.randn(2, 2, 9, 7, dtype=torch.float64) * 2
+    out = block(block.encode_source(source), target, flow)
+    torch.testing.assert_close(out, bilinear_warp(source, flow))
+    plain = LocalAttention(4, kernel_size, hidden=8, pooled=False).double()
+    plain.load_state_dict(block.state_dict())  # nothing that is learnt differs
+    assert not torch.allclose(plain(plain.encode_source(source), target, flow), out)

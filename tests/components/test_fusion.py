@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gfla_video.components.fusion import NormalizedFusion, SumFusion
+from gfla_video.components.fusion import LayeredFusion, NormalizedFusion, SumFusion
 
 
 def test_one_reference_is_equation_10() -> None:
@@ -54,3 +54,13 @@ def test_normalized_has_finite_gradients_where_nothing_is_taken() -> None:
     target = torch.randn(1, 2, 2, 2)
     NormalizedFusion()(target, [target + 1, target - 1], masks).sum().backward()
     assert all(mask.grad is not None and mask.grad.isfinite().all() for mask in masks)
+
+
+def test_layered_takes_the_first_that_has_it() -> None:
+    target, one, other = (torch.tensor(v).view(1, 1, 1, 1) for v in (2.0, 6.0, 10.0))
+    fuse = LayeredFusion()
+    assert float(fuse(target, [one, other], masks_of(1.0, 1.0))) == 6.0
+    assert float(fuse(target, [one, other], masks_of(0.0, 1.0))) == 10.0
+    expected = 0.5 * 6 + 0.5 * (0.25 * 10 + 0.75 * 2)
+    assert float(fuse(target, [one, other], masks_of(0.5, 0.25))) == pytest.approx(expected)
+    assert float(fuse(target, [one], masks_of(0.25))) == pytest.approx(0.25 * 6 + 0.75 * 2)
