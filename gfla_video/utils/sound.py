@@ -34,6 +34,16 @@ def open_media(path: Path) -> av.container.InputContainer:
         ) from error
 
 
+def has_sound(path: Path) -> bool:
+    """Whether a file holds sound.
+
+    Raises:
+        UserError: no such file, or not one that FFmpeg can read.
+    """
+    with open_media(path) as container:
+        return _stream(container) is not None
+
+
 class SoundTrack:
     """Copies a file's first sound stream; what mp4 refuses is encoded anew as AAC.
 

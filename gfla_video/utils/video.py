@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -17,6 +18,8 @@ from av.video.reformatter import Colorspace
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import ensure_writable_folder
 from gfla_video.utils.sound import SoundTrack, open_media
+
+T = TypeVar("T")
 
 _CODEC = "libx264"
 _JITTER = Fraction(3, 4)  # of a frame
@@ -178,6 +181,7 @@ class VideoReader:
         self.info = probe(self.path)
         self.fps = self.info.fps
         self.size = self.info.size
+        self.stored = 0
         self.repeated = 0
         self.dropped = 0
         self.broken: list[str] = []
@@ -193,32 +197,58 @@ class VideoReader:
         return notes
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        self.repeated = self.dropped = 0
         self.broken = []
         with open_video(self.path) as container:
-            place = 0  # the next free place on the grid
-            first: Fraction | None = None
-            previous: np.ndarray | None = None
             timed = _is_timed(container)
-            for frame in _decode(container, self.path, self.broken):
-                picture = upright(frame)
-                time = _time(frame) if timed else None
-                if time is None:
-                    wanted = place
-                else:
-                    first = time if first is None else first
-                    exact = (time - first) * self.fps
-                    # times that jitter must not cost a frame here and double one there
-                    wanted = place if abs(exact - place) < _JITTER else round(exact)
-                if wanted < place:
-                    self.dropped += 1
-                    continue
-                held = picture if previous is None else previous
-                for _ in range(wanted - place):
-                    self.repeated += 1
-                    yield held
-                yield picture
-                place, previous = wanted + 1, picture
+            frames = _decode(container, self.path, self.broken)
+            yield from self._placed(
+                (_time(frame) if timed else None, upright(frame)) for frame in frames
+            )
+
+    def places(self) -> list[int]:
+        """The number of the stored frame at each place of the grid, in the frames' order.
+
+        Its length is the number of frames that iterating gives; :attr:`notes` are known, too, and
+        :attr:`stored` is the number of whole frames in the file. Only a file that breaks off, or
+        has no times, is decoded for it.
+        """
+        self.broken = []
+        times: list[Fraction | None] = []
+        with open_video(self.path) as container:
+            timed = _is_timed(container)
+            if timed:
+                times = _packet_times(container, self.path, self.broken)
+        if self.broken or not timed or None in times:
+            self.broken = []
+            with open_video(self.path) as container:
+                frames = _decode(container, self.path, self.broken)
+                times = [_time(frame) if timed else None for frame in frames]
+        self.stored = len(times)
+        return list(self._placed(zip(times, range(len(times)), strict=True)))
+
+    def _placed(self, items: Iterable[tuple[Fraction | None, T]]) -> Iterator[T]:
+        """Items on the grid by their times in seconds; those without one take the next place."""
+        self.repeated = self.dropped = 0
+        place = 0  # the next free place on the grid
+        first: Fraction | None = None
+        previous: T | None = None
+        for time, item in items:
+            if time is None:
+                wanted = place
+            else:
+                first = time if first is None else first
+                exact = (time - first) * self.fps
+                # times that jitter must not cost a frame here and double one there
+                wanted = place if abs(exact - place) < _JITTER else round(exact)
+            if wanted < place:
+                self.dropped += 1
+                continue
+            held = item if previous is None else previous
+            for _ in range(wanted - place):
+                self.repeated += 1
+                yield held
+            yield item
+            place, previous = wanted + 1, item
 
 
 def read_video(path: Path | str) -> VideoReader:
@@ -275,30 +305,68 @@ def _decode(
     """The whole frames; ``broken`` gets a sentence where the file breaks off before its end."""
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    packets, frames, reason = 0, 0, ""
-    expected = len(stream.index_entries)  # all frames in mp4, fewer or none elsewhere
+    frames = 0
+    reasons: list[str] = []
     try:
-        for packet in container.demux(stream):
-            if packet.is_corrupt:  # cut in two: decoded, it would be half a picture
-                reason = "cut off within a frame"
-                break
-            if not packet.size:
-                break
-            packets += 1
+        for packet in _whole_packets(container, reasons):
             for frame in packet.decode():
                 frames += 1
                 yield frame
     except FFmpegError as error:
-        reason = str(error)
+        reasons.append(str(error))
     for frame in _rest(stream):
         frames += 1
+        if not reasons:  # where a frame between them is lost, they follow each other
+            frame.time_base = stream.time_base
         yield frame
-    if not reason and packets < expected:
-        reason = "cut off between two frames"
-    if reason:
+    _say_breaks(path, stream, frames, reasons, broken)
+
+
+def _packet_times(
+    container: av.container.InputContainer, path: Path, broken: list[str]
+) -> list[Fraction | None]:
+    """When each whole frame is shown, in that order, without decoding; ``broken`` as above.
+
+    Frames that an edit list leaves out are no frames.
+    """
+    stream = container.streams.video[0]
+    reasons: list[str] = []
+    packets = _whole_packets(container, reasons)
+    times = [_time(packet) for packet in packets if not packet.is_discard]
+    _say_breaks(path, stream, len(times), reasons, broken)
+    return times if None in times else sorted(times)  # type: ignore[type-var]
+
+
+def _whole_packets(
+    container: av.container.InputContainer, reasons: list[str]
+) -> Iterator[av.Packet]:
+    """Packets up to the end, or to where the file breaks off: ``reasons`` then gets the reason."""
+    stream = container.streams.video[0]
+    expected = len(stream.index_entries)  # all frames in mp4, fewer or none elsewhere
+    packets = 0
+    try:
+        for packet in container.demux(stream):
+            if packet.is_corrupt:  # cut in two: decoded, it would be half a picture
+                reasons.append("cut off within a frame")
+                return
+            if not packet.size:
+                break
+            packets += 1
+            yield packet
+    except FFmpegError as error:
+        reasons.append(str(error))
+        return
+    if packets < expected:
+        reasons.append("cut off between two frames")
+
+
+def _say_breaks(
+    path: Path, stream: av.VideoStream, frames: int, reasons: list[str], broken: list[str]
+) -> None:
+    if reasons:
         of = f" of {stream.frames}" if stream.frames > frames else ""
         broken.append(
-            f"{path.name} breaks off ({reason}): its {frames}{of} whole frames are used, "
+            f"{path.name} breaks off ({reasons[0]}): its {frames}{of} whole frames are used, "
             "re-encode or fetch it again for the rest"
         )
 
@@ -315,10 +383,10 @@ def _is_timed(container: av.container.InputContainer) -> bool:
     return "avi" not in container.format.name  # AVI stores no presentation times
 
 
-def _time(frame: av.VideoFrame) -> Fraction | None:
-    if frame.pts is None or frame.time_base is None:
+def _time(item: av.VideoFrame | av.Packet) -> Fraction | None:
+    if item.pts is None or item.time_base is None:
         return None
-    return Fraction(frame.pts * frame.time_base)
+    return Fraction(item.pts * item.time_base)
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gfla_video.apis import Animator
 from gfla_video.registry import MODELS
 from gfla_video.structures import GeneratorOutput
+from gfla_video.tasks.face import structure as structure_module
 from gfla_video.tasks.face.driver import FaceDriver
 from gfla_video.tasks.face.structure import FaceStructure
 from gfla_video.utils.video import VideoWriter, read_video
@@ -123,6 +124,23 @@ def test_the_sound_goes_along(animator: Animator, files: dict[str, str], tmp_pat
     quiet = animator.animate(out=out, sound=False, **files)
     assert quiet["sound"] == ""
     with av.open(str(out)) as container:
+        assert not container.streams.audio
+
+
+def test_another_speed_is_silent_and_finds_the_sources_edges_once(
+    animator: Animator, files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(
+        structure_module,
+        "canny_edges",
+        lambda picture, size: seen.append(id(picture)) or np.zeros(size, bool),
+    )
+    summary = animator.animate(out=tmp_path / "o.mp4", fps="10", **files)
+    assert len(seen) == 1
+    assert (summary["fps"], summary["sound"]) == ("10", "")
+    assert "The sound of drive.mp4 is left out, as --fps changes the speed" in summary["summary"]
+    with av.open(str(tmp_path / "o.mp4")) as container:
         assert not container.streams.audio
 
 

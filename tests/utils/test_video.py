@@ -177,3 +177,29 @@ def test_a_rotation_tag_is_applied(tmp_path: Path, turn: int, corner: tuple[int,
         grey = frame.mean(axis=2).reshape(2, height // 2, 2, width // 2).mean(axis=(1, 3))
         assert np.unravel_index(grey.argmax(), (2, 2)) == corner
         assert grey.max() > 230 and np.sort(grey.ravel())[-2] < 20
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_places_tell_the_frames_without_decoding_them(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".avi":  # has no times
+        variable(path, frames(8), list(range(8)))
+    else:
+        variable(path, frames(8), [0, 1, 2, 5, 6, 7, 8, 10])  # a gap in what is decoded last, too
+    reader = read_video(path)
+    shown = [round((int(picture[0, 0, 0]) - 40) / 5) for picture in reader]
+    notes, repeated = reader.notes, reader.repeated
+    assert reader.places() == shown
+    assert (reader.stored, reader.notes, reader.repeated) == (8, notes, repeated)
+    assert repeated or suffix == ".avi"
+
+
+def test_places_of_a_truncated_video(tmp_path: Path) -> None:
+    write(tmp_path / "a.mp4", 60)
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(content[: int(0.93 * len(content))])
+    reader = read_video(tmp_path / "a.mp4")
+    count, notes = len(list(reader)), reader.notes
+    assert 10 < count < 60
+    assert reader.places() == list(range(count))
+    assert reader.notes == notes and "breaks off" in notes[0]

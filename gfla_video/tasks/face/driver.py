@@ -38,6 +38,7 @@ from gfla_video.tasks.face.source_face import (
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.frame_rate import chosen_fps, parse_fps
 from gfla_video.utils.progress import progress
+from gfla_video.utils.sound import has_sound
 
 _DETECT_AT_ONCE = 8
 _OUTSIDE = 0.25  # of the points: a face with more of them beyond the frame has left it
@@ -81,7 +82,7 @@ class FaceStream:
 
     def __iter__(self) -> Iterator[FaceAnnotation]:
         size = self.source.size
-        # a clip that breaks off may have fewer pictures than landmarks: it ends there
+        # backgrounds that stay the same have no end
         for points, picture in zip(self.landmarks, self.background(), strict=False):
             yield FaceAnnotation(points, size, picture)
 
@@ -96,6 +97,7 @@ class FaceDriver:
             relative motion, the driver's for absolute motion.
         crop: default of ``--crop``: ``auto``, ``always`` or ``none``.
         crop_margin: default of ``--crop-margin``; that of the data the model was trained on.
+        smooth: default of ``--smooth``; that of the data the model was trained on.
 
     Raises:
         UserError: a value that there is not.
@@ -107,6 +109,7 @@ class FaceDriver:
         background_edges: str | None = None,
         crop: str = FaceOptions.crop,
         crop_margin: float = FaceOptions.crop_margin,
+        smooth: float = FaceOptions.smooth,
     ) -> None:
         if resize not in ("pad", "stretch"):
             raise ValueError(f"resize is pad or stretch, got {resize!r}")
@@ -115,6 +118,7 @@ class FaceDriver:
             "background_edges": background_edges,
             "crop": crop,
             "crop_margin": crop_margin,
+            "smooth": smooth,
         }
         self._chosen({})
 
@@ -163,6 +167,7 @@ class FaceDriver:
             moved = _into(view, crop, landmarks)
         _say_what_leaves(moved, source.fit.size, report)
         still = source.fit.image(source.pixels)
+        still.flags.writeable = False  # its edges are computed once for all frames
         background = _background(chosen, footage, report)
         there = None if background == "none" else still
         stream = FaceStream(
@@ -172,7 +177,7 @@ class FaceDriver:
             footage=footage,
             background=_backgrounds(background, footage, crop, view, still),
             said=report,
-            sound=footage.video,
+            sound=_sound(footage, fps, report),
         )
         stream.finish = _paste_back(chosen, face, footage, crop, source.fit)
         return stream
@@ -212,6 +217,15 @@ def _background(options: FaceOptions, footage: Footage, report: list[str]) -> st
     if options.motion == "absolute":
         report.append("edges of the source's background taken, as the driver has no pictures")
     return "source"
+
+
+def _sound(footage: Footage, fps: Fraction, report: list[str]) -> Path | None:
+    """The file of the sound; none where the pictures are played at another speed."""
+    if footage.video is None or fps == footage.fps:
+        return footage.video
+    if has_sound(footage.video):
+        report.append(f"the sound of {footage.video.name} is left out, as --fps changes the speed")
+    return None
 
 
 def _clip_landmarks(
@@ -311,11 +325,14 @@ def _paste_back(
             f"{size[1]}x{size[0]} have other proportions, leave --crop none out or cut one of them"
         )
     pictures = footage.pictures()
-    last: list[Picture] = []
+    last: Picture | None = None
 
     def into_the_driver(made: Picture) -> Picture:
-        last[:] = [next(pictures, *last)]  # a clip that breaks off may have fewer than landmarks
-        return paste(crop, last[0], made)
+        nonlocal last
+        last = next(pictures, last)  # held where the rest cannot be decoded; the reader says so
+        if last is None:
+            raise UserError(f"{footage.path}: its pictures cannot be read, pass another file")
+        return paste(crop, last, made)
 
     return into_the_driver
 

@@ -12,7 +12,12 @@ from gfla_video.utils.driver_options import read_driver_options
 
 DEFAULT_DETECTOR = "FaceAlignmentDetector"
 BACKGROUNDS = ("driving", "source", "none")
-DRIVERS_OWN = ("crop", "crop_margin", "background_edges")  # the driver of a config says these, too
+DRIVERS_OWN = (
+    "crop",
+    "crop_margin",
+    "background_edges",
+    "smooth",
+)  # the driver of a config says these, too
 _CHOICES = {
     "motion": ("relative", "absolute"),
     "anchor": ("neutral", "first"),
@@ -69,7 +74,11 @@ def add_face_arguments(parser: ArgumentParser) -> None:
     add("--driving-landmarks", help="the clip's points, .npz or folder of .txt (default: detected)")
     size = {"type": int, "nargs": 2, "metavar": ("HEIGHT", "WIDTH")}
     add("--driving-size", **size, help="frame of the driving points, where no file says it")
-    add("--fps", help="frame rate where the clip has none, such as 30000/1001")
+    add(
+        "--fps",
+        help="frame rate where the clip has none, such as 30000/1001; another one than "
+        "a video's leaves its sound out",
+    )
     choose(
         "motion",
         "relative: the driver's motion on the source's own face; absolute: the driver's points as "
@@ -87,13 +96,9 @@ def add_face_arguments(parser: ArgumentParser) -> None:
     margin = f"around the face, in parts of it (default: {default.crop_margin}, or the config's)"
     add("--crop-margin", type=float, metavar="PART", help=margin)
     choose("on_missing", "frames without a face: the face before, a straight line between, or stop")
-    add(
-        "--smooth",
-        type=float,
-        default=default.smooth,
-        metavar="FRAMES",
-        help="take jitter out of the driving points; 1 to 2 for a nervous detector",
-    )
+    jitter = "take jitter out of the driving points; 1 to 2 for a nervous detector (default: "
+    jitter += f"{default.smooth:g}, or the config's)"
+    add("--smooth", type=float, metavar="FRAMES", help=jitter)
     choose("paste_back", "put the face back into the whole source, or into the driving frames")
     choose(
         "background_edges",

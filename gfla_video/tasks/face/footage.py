@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from gfla_video.datasets.images import read_image
-from gfla_video.tasks.face.annotation import Picture, scale_landmarks
-from gfla_video.tasks.face.landmark_files import LandmarkClip, read_arrays, read_text
+from gfla_video.tasks.face.annotation import Picture
+from gfla_video.tasks.face.landmark_files import LandmarkClip, in_pictures, read_arrays, read_text
 from gfla_video.utils.errors import UserError
-from gfla_video.utils.video import VideoInfo, probe, read_video
+from gfla_video.utils.files import natural_order
+from gfla_video.utils.video import VideoInfo, VideoReader, probe, read_video
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
@@ -76,9 +76,11 @@ class Footage:
 
 
 def open_footage(driving: str, landmarks: str | None, detect: bool) -> Footage:
-    """Look at what drives, without reading it through.
+    """Look at what drives, without decoding it.
 
-    A video and an ``.npz`` of landmarks that differ in their suffix only belong together.
+    A video and an ``.npz`` of landmarks that differ in their suffix only belong together. Landmarks
+    are those of the frames that are read: of a video that breaks off, of its whole frames; of a
+    video of variable rate, of its stored frames as they are put on the constant rate.
 
     Args:
         driving: a video, a folder of pictures or of texts, an ``.npz`` or a text of landmarks.
@@ -107,12 +109,15 @@ def open_footage(driving: str, landmarks: str | None, detect: bool) -> Footage:
     elif footage.files:
         size = np.asarray(read_image(footage.files[0])).shape[:2]
         footage.info = VideoInfo(Fraction(1), (size[0], size[1]), len(footage.files))
+    where = path
     if landmarks is not None:
-        footage.clip = _read_clip(Path(landmarks))
+        where = Path(landmarks)
+        footage.clip = _read_clip(where)
     elif footage.clip is None and not detect and path.with_suffix(".npz").is_file():
-        footage.clip = read_arrays(path.with_suffix(".npz"))
+        where = path.with_suffix(".npz")
+        footage.clip = read_arrays(where)
         footage.notes.append(f"landmarks of {path.stem}.npz, beside it")
-    _check_fit(footage, path if landmarks is None else Path(landmarks))
+    _fit(footage, where)
     return footage
 
 
@@ -139,30 +144,50 @@ def _read_clip(path: Path) -> LandmarkClip:
     return LandmarkClip(landmarks, np.ones(len(texts), dtype=bool))
 
 
-def _check_fit(footage: Footage, where: Path) -> None:
-    """Bring landmarks to the pictures' size; refuses those of other pictures."""
+def _fit(footage: Footage, where: Path) -> None:
+    """Bring landmarks to the pictures they are used with; refuses those of other pictures."""
     clip, info = footage.clip, footage.info
     if clip is None or info is None:
         return
-    if info.frames is not None and footage.files and info.frames != len(clip.landmarks):
-        raise UserError(
-            f"{where}: holds landmarks of {len(clip.landmarks)} frames, {footage.path} has "
-            f"{info.frames} pictures; pass those of this clip"
-        )
-    if info.frames is not None and info.frames < len(clip.landmarks):
-        raise UserError(
-            f"{where}: holds landmarks of {len(clip.landmarks)} frames, {footage.video} has "
-            f"{info.frames} only; pass those of this clip"
-        )
-    if clip.size is None or clip.size == info.size:
-        return
-    if clip.size[0] * info.size[1] != clip.size[1] * info.size[0]:
-        raise UserError(
-            f"{where}: holds landmarks in a frame of {_wxh(clip.size)}, the pictures are "
-            f"{_wxh(info.size)}; pass those of this clip"
-        )
-    moved = scale_landmarks(clip.landmarks, clip.size, info.size)
-    footage.clip = clip._replace(landmarks=moved, size=info.size)
+    if footage.video is None:
+        if len(footage.files) != len(clip.landmarks):
+            raise _of_other_pictures(footage, where, f"{len(footage.files)} pictures")
+    else:
+        reader = read_video(footage.video)
+        clip = clip.at(_frames_of(footage, reader, where))
+        footage.info = replace(info, frames=len(clip.landmarks))
+        footage.notes += reader.notes
+    footage.clip = in_pictures(clip, info.size, where)
+
+
+def _frames_of(footage: Footage, reader: VideoReader, where: Path) -> list[int]:
+    """For each frame that the reader gives, the number of its landmarks."""
+    assert footage.clip is not None
+    known = len(footage.clip.landmarks)
+    places = reader.places()
+    if known == len(places):
+        return list(range(known))
+    whole = reader.info.frames or 0  # by the header, also where the file breaks off
+    if known == reader.stored or (reader.broken and known == whole):
+        if len(places) != reader.stored:
+            footage.notes.append(
+                f"landmarks of the {known} stored frames, put on the constant rate"
+            )
+        return places
+    holds = f"{len(places)} frames"
+    if len(places) != reader.stored:
+        holds += f" ({reader.stored} stored ones, of variable rate)"
+    if reader.broken:
+        holds += " before it breaks off"
+    raise _of_other_pictures(footage, where, holds)
+
+
+def _of_other_pictures(footage: Footage, where: Path, holds: str) -> UserError:
+    assert footage.clip is not None
+    return UserError(
+        f"{where}: holds landmarks of {len(footage.clip.landmarks)} frames, "
+        f"{footage.video or footage.path} has {holds}; pass those of this clip"
+    )
 
 
 def _named(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
@@ -172,12 +197,7 @@ def _named(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         for path in folder.iterdir()
         if path.suffix.lower() in suffixes and not path.name.startswith(".")
     ]
-    return sorted(found, key=lambda path: _natural(path.name))
-
-
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    parts = re.split(r"(\d+)", name)
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    return sorted(found, key=lambda path: natural_order(path.name))
 
 
 def _wxh(size: tuple[int, ...]) -> str:

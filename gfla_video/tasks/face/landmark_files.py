@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gfla_video.tasks.face.annotation import NUM_LANDMARKS, Landmarks
+from gfla_video.tasks.face.annotation import NUM_LANDMARKS, Landmarks, scale_landmarks
 from gfla_video.utils.errors import UserError
 
 _ARRAYS = ("landmarks", "found", "size", "fps")
@@ -34,6 +34,10 @@ class LandmarkClip(NamedTuple):
     found: Found
     size: tuple[int, int] | None = None
     fps: Fraction | None = None
+
+    def at(self, frames: Sequence[int]) -> LandmarkClip:
+        """The landmarks of these frames, in this order."""
+        return self._replace(landmarks=self.landmarks[frames], found=self.found[frames])
 
 
 def read_arrays(path: Path | str, needed: Sequence[str] = ("landmarks",)) -> LandmarkClip:
@@ -102,3 +106,26 @@ def read_text(path: Path | str) -> Landmarks:
             f"{path}: holds landmarks {points.shape}, expected {NUM_LANDMARKS} lines x,y"
         )
     return points.astype(np.float32)
+
+
+def in_pictures(clip: LandmarkClip, size: tuple[int, int], where: Path) -> LandmarkClip:
+    """Bring landmarks to pictures of ``size`` (H, W) in their file's proportions.
+
+    Landmarks whose file says no size are taken as they are.
+
+    Args:
+        clip: the landmarks.
+        size: of the pictures that they are used with.
+        where: their file, for the message.
+
+    Raises:
+        UserError: they belong to pictures of another shape, by more than rounding to pixels.
+    """
+    if clip.size is None or clip.size == size:
+        return clip
+    if abs(clip.size[0] * size[1] - clip.size[1] * size[0]) > max(*clip.size, *size):
+        raise UserError(
+            f"{where}: holds landmarks in a frame of {clip.size[1]}x{clip.size[0]}, the pictures "
+            f"are {size[1]}x{size[0]}; pass those of this picture or clip"
+        )
+    return clip._replace(landmarks=scale_landmarks(clip.landmarks, clip.size, size), size=size)

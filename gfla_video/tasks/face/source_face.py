@@ -15,9 +15,10 @@ from gfla_video.detectors import (
     crop_around,
     detect_faces,
 )
-from gfla_video.tasks.face.annotation import Landmarks, Picture, scale_landmarks
+from gfla_video.tasks.face.annotation import Landmarks, Picture
 from gfla_video.tasks.face.driver_options import FaceOptions
 from gfla_video.tasks.face.footage import read_clip_or_face
+from gfla_video.tasks.face.landmark_files import in_pictures
 from gfla_video.utils.errors import UserError
 
 
@@ -133,9 +134,7 @@ def _of_file(path: Path, pixels: Picture) -> Landmarks:
     if not clip.found[0]:
         raise UserError(f"{path}: its first face was not found, pass the landmarks of one that was")
     size = (pixels.shape[0], pixels.shape[1])
-    landmarks = clip.landmarks[0]
-    if clip.size is not None and clip.size != size:
-        landmarks = scale_landmarks(landmarks, clip.size, size)
+    landmarks = in_pictures(clip, size, path).landmarks[0]
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     if (high < 0).any() or (low > (size[1], size[0])).any():
         raise UserError(

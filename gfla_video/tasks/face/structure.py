@@ -52,6 +52,8 @@ class FaceStructure:
 
     def __init__(self, background_edges: bool = True) -> None:
         self.background_edges = bool(background_edges)
+        # Replaced as a whole: threads see one picture with its own edges.
+        self._last: tuple[Picture, npt.NDArray[np.bool_]] | None = None
 
     def encode(self, annotation: FaceAnnotation, size: tuple[int, int]) -> Tensor:
         """Landmarks to maps.
@@ -133,9 +135,19 @@ class FaceStructure:
         edges = np.zeros(labels.shape, dtype=np.uint8)
         edges[y, x] = 255
         if self.background_edges and annotation.picture is not None:
-            outside = canny_edges(annotation.picture, labels.shape) & (labels == 0)
+            outside = self._canny(annotation.picture, labels.shape) & (labels == 0)
             # The sum wraps round in the released program: 255 + 255 is 254, still an edge.
             edges += outside.astype(np.uint8) * np.uint8(255)
+        return edges
+
+    def _canny(self, picture: Picture, size: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """Canny edges; those of the last read-only picture are kept, as one may serve a clip."""
+        last = self._last
+        if last is not None and last[0] is picture and last[1].shape == size:
+            return last[1]
+        edges = canny_edges(picture, (size[0], size[1]))
+        if not picture.flags.writeable:
+            self._last = (picture, edges)
         return edges
 
 

@@ -14,7 +14,6 @@ from scipy import ndimage
 
 from gfla_video.registry import STRUCTURES
 from gfla_video.tasks.face.annotation import (
-    FLIP_ORDER,
     FaceAnnotation,
     flip_landmarks,
     scale_landmarks,
@@ -31,6 +30,30 @@ def annotation(size: tuple[int, int] = (64, 64), picture: bool = False) -> FaceA
     points = scale_landmarks(made_landmarks(), (64, 64), size)
     noise = np.random.default_rng(3).integers(0, 256, (*size, 3)).astype(np.uint8)
     return FaceAnnotation(points, size, noise if picture else None)
+
+
+def test_the_edges_of_a_still_picture_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    structure, seen = FaceStructure(), []
+    monkeypatch.setattr(
+        "gfla_video.tasks.face.structure.canny_edges",
+        lambda picture, size: seen.append(size) or canny_edges(picture, size),
+    )
+    still, other = annotation(picture=True), annotation((96, 96), picture=True)
+    assert still.picture is not None and other.picture is not None
+    first = structure.encode(still, (64, 64))
+    still.picture.flags.writeable = other.picture.flags.writeable = False
+    for _ in range(5):
+        assert torch.equal(structure.encode(still, (64, 64)), first)
+    assert len(seen) == 2  # not kept while the picture could change
+    moved = still._replace(landmarks=still.landmarks + 3)
+    fresh = FaceStructure().encode(moved, (64, 64))
+    seen.clear()
+    assert torch.equal(structure.encode(moved, (64, 64)), fresh) and not seen
+    jobs = [(still, (64, 64)), (other, (96, 96)), (other, (64, 64))] * 8
+    alone = [FaceStructure().encode(*job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda job: structure.encode(*job), jobs))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
 def test_the_registry_knows_it() -> None:
@@ -207,7 +230,6 @@ def test_pictures_for_people() -> None:
 
 
 def test_mirrored_faces() -> None:
-    assert [FLIP_ORDER[i] for i in FLIP_ORDER] == list(range(68))
     face = made_landmarks()
     mirrored = flip_landmarks(face, 64)
     # The made face is symmetric about x = 32, so it is moved by the mirror and nothing else.
