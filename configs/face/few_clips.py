@@ -52,7 +52,7 @@ stages = [
         model=dict(_base_._flow_model, features=_features),
         optim_wrapper=_base_._small_flow_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=600),
+        train_cfg=dict(max_iters=800),
         train_dataloader=dict(batch_size=4, dataset=dict(frames=2, stride=(1, 8))),
     ),
     dict(

@@ -19,7 +19,7 @@ stages = [
         model=dict(_base_._flow_model, features=_features),
         optim_wrapper=_base_._small_flow_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=300),
+        train_cfg=dict(max_iters=500),
         train_dataloader=dict(batch_size=4, dataset=dict(frames=2, stride=(1, 6))),
     ),
     dict(
@@ -36,7 +36,7 @@ stages = [
         ),
         optim_wrapper=_base_._clip_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=200),
+        train_cfg=dict(max_iters=260),
     ),
 ]
 
