@@ -22,7 +22,7 @@ from gfla_video.detectors import (
     smooth,
 )
 
-VERSION = 1  # of the way the clips are made
+VERSION = 2  # of the way the clips are made
 _THUMB = 32
 _CUT = 0.15  # mean change of a thumbnail from one frame to the next, of the range of grey
 
@@ -44,6 +44,8 @@ class Recipe:
         min_found: least part of a scene's frames that must show the face.
         min_frames: least length of a scene.
         max_frames: read so many frames of each video, 0 = all.
+        keep_after_jumps: take the scenes, too, behind a cut, a jump or a loss of the face, of which
+            nobody knows whether they show the same person.
     """
 
     size: int = 256
@@ -58,6 +60,7 @@ class Recipe:
     min_found: float = 0.9
     min_frames: int = 10
     max_frames: int = 0
+    keep_after_jumps: bool = False
 
     def record(self) -> dict[str, Any]:
         """What of it changes the files, as it stands in JSON."""
@@ -70,10 +73,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames ``start`` to ``stop`` (excluded) of a video, which show one face without a cut."""
+    """Frames ``start`` to ``stop`` (excluded) of a video, which show one face without a cut.
+
+    Attributes:
+        start: first frame.
+        stop: behind the last one.
+        is_first: whether it is the first one with a face, whose person gives the video its name.
+    """
 
     start: int
     stop: int
+    is_first: bool
 
 
 def prepare_video(
@@ -101,12 +111,14 @@ def prepare_video(
     """
     report: dict[str, Any] = {"source": path.name, "bytes": path.stat().st_size}
     report |= {"frames": 0, "no_face": 0, "clips": [], "notes": [], "skipped": None}
+    report["after_jumps"] = 0
     try:
         video = open_raw(path, is_over)
         changes: list[float] = []
         frames = islice(video.frames(), recipe.max_frames or None)
         found_faces = detect_faces(detector, _watch(frames, changes), recipe.batch)
-        landmarks, notes = follow_one_face(found_faces)
+        hole = max(1, round(video.fps))
+        landmarks, notes = follow_one_face(found_faces, hole, lambda index: changes[index] > _CUT)
     except VideoError as error:
         return report | {"skipped": str(error)}
     found = found_frames(landmarks)
@@ -114,10 +126,19 @@ def prepare_video(
     report["notes"] = notes + ([video.broken] if video.broken else [])
     if not found.any():
         return report | {"skipped": "no face in any frame" if len(found) else "holds no frame"}
-    scenes, dropped = find_scenes(landmarks, changes, round(video.fps), recipe)
+    scenes, dropped = find_scenes(landmarks, changes, hole, recipe)
     report["notes"] += dropped
+    if not recipe.keep_after_jumps:
+        unknown = [scene for scene in scenes if not scene.is_first]
+        scenes = [scene for scene in scenes if scene.is_first]
+        report["after_jumps"] = len(unknown)
+        report["notes"] += [
+            f"frames {scene.start}-{scene.stop - 1} come after a cut, a jump or a loss of the face "
+            "and may show another person, left out (--keep-after-jumps takes them)"
+            for scene in unknown
+        ]
     if not scenes:
-        return report | {"skipped": "no scene is long enough and shows the face"}
+        return report | {"skipped": _no_scene(report["after_jumps"])}
     layout = LAYOUTS[recipe.layout](out, phase)
     report["clips"] = _write_scenes(video, name, layout, scenes, landmarks, recipe)
     return report
@@ -131,7 +152,7 @@ def find_scenes(
     Args:
         landmarks: ``[T, 68, 2]``, NaN where there is no face.
         changes: per frame, how much the picture differs from the one before (0..1).
-        hole: frames without a face from which on a scene ends.
+        hole: where the face is seen again after more than so many frames, a scene ends.
         recipe: says what is too short or too seldom seen.
 
     Returns:
@@ -140,13 +161,13 @@ def find_scenes(
     seen = np.flatnonzero(found_frames(landmarks))
     cuts = {index for index, change in enumerate(changes) if change > _CUT}
     cuts |= set(find_jumps(landmarks))
-    cuts |= {int(now) for before, now in pairwise(seen) if now - before > max(hole, 1)}
+    cuts |= {int(now) for before, now in pairwise(seen) if now - before > hole}
     scenes, notes = [], []
     for start, stop in pairwise(sorted({0, *cuts, len(landmarks)})):
         inside = seen[(seen >= start) & (seen < stop)]
         if not len(inside):
             continue
-        scene = Scene(int(inside[0]), int(inside[-1]) + 1)
+        scene = Scene(int(inside[0]), int(inside[-1]) + 1, bool(inside[0] == seen[0]))
         length = scene.stop - scene.start
         where = f"frames {scene.start}-{scene.stop - 1}"
         if length < recipe.min_frames:
@@ -156,6 +177,11 @@ def find_scenes(
         else:
             scenes.append(scene)
     return scenes, notes
+
+
+def _no_scene(after_jumps: int) -> str:
+    before = " before the first cut or jump" if after_jumps else ""
+    return f"no scene{before} is long enough and shows the face"
 
 
 def clip_names(name: str, count: int) -> list[str]:

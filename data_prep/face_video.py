@@ -41,18 +41,40 @@ class RawVideo:
 
     def frames(self) -> Iterator[np.ndarray]:
         """Yield the frames, uint8 ``[H, W, 3]`` RGB, upright; a broken end is left out and said."""
+        self.broken = None
         with _opened(self.path) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            try:
-                for frame in container.decode(stream):
-                    if self.is_over is not None and self.is_over():
-                        raise InterruptedReadError(f"{self.path}: reading was interrupted")
-                    picture = frame.to_ndarray(format="rgb24")
-                    turns = round(frame.rotation / 90) % 4
-                    yield np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
-            except FFmpegError as error:
-                self.broken = f"the file breaks off ({error}), the frames before were used"
+            for frame in self._decoded(container):
+                if self.is_over is not None and self.is_over():
+                    raise InterruptedReadError(f"{self.path}: reading was interrupted")
+                picture = frame.to_ndarray(format="rgb24")
+                turns = round(frame.rotation / 90) % 4
+                yield np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+    def _decoded(self, container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
+        """The whole frames, with those that the decoder still holds where the file breaks off."""
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        packets, reason = 0, ""
+        expected = len(stream.index_entries)  # all frames in mp4, fewer or none elsewhere
+        try:
+            for packet in container.demux(stream):
+                if packet.is_corrupt:  # cut in two: decoded, it would be half a picture
+                    reason = "within a frame"
+                    break
+                if not packet.size:
+                    break
+                packets += 1
+                yield from packet.decode()
+        except FFmpegError as error:
+            reason = str(error)
+        try:
+            yield from stream.decode(None)
+        except FFmpegError as error:  # after one error the rest may be unreadable, too
+            reason = reason or str(error)
+        if not reason and packets < expected:
+            reason = "between two frames"
+        if reason:
+            self.broken = f"the file breaks off ({reason}), its whole frames were used"
 
 
 def open_raw(path: Path, is_over: Callable[[], bool] | None = None) -> RawVideo:

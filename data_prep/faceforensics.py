@@ -4,8 +4,9 @@
         --detector-weights 2DFAN4.pth s3fd.pth
     python data_prep/faceforensics.py --out data/faces --check
 
-Each video is read, its largest face is followed, and every scene of it becomes a square clip that
-stands still. It can be interrupted and run again, and be divided among machines by `--shard`.
+Each video is read, its largest face is followed up to the first cut, and becomes a square clip that
+stands still (with --keep-after-jumps every later scene becomes one, too). It can be interrupted
+and run again, and be divided among machines by `--shard`.
 """
 
 import argparse
@@ -188,6 +189,7 @@ def collect(out: Path, phase: str) -> dict[str, Any]:
         "frames": sum(r["frames"] for r in reports),
         "frames_without_face": sum(r["no_face"] for r in reports),
         "clip_frames": sum(clip["frames"] for r in reports for clip in r["clips"]),
+        "scenes_left_out_after_jumps": sum(r.get("after_jumps", 0) for r in reports),
         "skipped": skipped,
         "per_video": {r["name"]: {k: r[k] for k in _SHOWN} for r in reports},
     }
@@ -231,6 +233,7 @@ def prepare(options: argparse.Namespace, recipe: Recipe) -> None:
     print(
         f"{total['clips']} clips of {total['clip_frames']} frames from {total['videos']} videos, "
         f"{total['frames_without_face']} of {total['frames']} frames without a face, "
+        f"{total['scenes_left_out_after_jumps']} scenes after jumps left out, "
         f"{len(total['skipped'])} videos skipped: {options.out / f'report-{options.phase}.json'}"
     )
 
@@ -301,6 +304,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--min-found", type=float, default=own.min_found, help="least part of frames with a face")
     add("--min-frames", type=int, default=own.min_frames, help="least length of a clip")
     add("--max-frames", type=int, default=0, help="read so many frames of a video (0 = all)")
+    add(
+        "--keep-after-jumps",
+        action="store_true",
+        help="also make clips behind cuts and jumps: only where each video shows one person",
+    )
     add("--check", action="store_true", help="only say what of OUT is missing or odd (exit code 1)")
     add("--preview", type=Path, metavar="PNG", help="draw clips of OUT with their landmarks")
     options = parser.parse_args(argv)
@@ -329,6 +337,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
         min_found=options.min_found,
         min_frames=options.min_frames,
         max_frames=options.max_frames,
+        keep_after_jumps=options.keep_after_jumps,
     )
 
 

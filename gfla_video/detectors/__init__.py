@@ -4,10 +4,10 @@ from gfla_video.detectors.base import PoseDetector
 from gfla_video.detectors.coco import coco_to_openpose
 from gfla_video.detectors.face_alignment_faces import FaceAlignmentDetector
 from gfla_video.detectors.face_crop import FaceCrop, crop_around, whole_picture
+from gfla_video.detectors.face_following import follow_one_face
 from gfla_video.detectors.face_tracks import (
     fill_missing,
     find_jumps,
-    follow_one_face,
     found_frames,
     smooth,
 )

@@ -1,58 +1,17 @@
-"""One face through a video: which of several, frames without one, and jitter."""
+"""The track of one face through a video: frames without it, jitter, and jumps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
 
-from gfla_video.detectors.faces import NUM_POINTS, face_sizes
+from gfla_video.detectors.faces import face_sizes
 
-_NAMED = 5  # runs of frames that a sentence names
+DISTANCE = 0.5  # of its size that a face may move from one frame to the next
+GROWTH = 1.5  # times as large that it may become
 _REACH = 3.0  # standard deviations of the smoothing kernel
 _STILL = 0.008  # of a face's size: deviations up to about this are jitter, not motion
-
-
-def follow_one_face(detections: Iterable[np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """Follow one face: the largest of the first frame that has one, then the nearest each time.
-
-    Args:
-        detections: per frame, float32 ``[N, 68, 2]``, the largest face first; read one at a time.
-
-    Returns:
-        Landmarks ``[T, 68, 2]`` float32, NaN in frames without a face, and sentences about
-        frames with several faces and frames with none.
-    """
-    track: list[np.ndarray] = []
-    several, missing = [], []
-    last: np.ndarray | None = None
-    for index, faces in enumerate(detections):
-        if not len(faces):
-            missing.append(index)
-            track.append(np.full((NUM_POINTS, 2), np.nan, np.float32))
-            continue
-        if len(faces) > 1:
-            several.append(index)
-        if last is None:
-            chosen = 0
-        else:
-            away = np.linalg.norm(faces.mean(axis=1) - last.mean(axis=0), axis=-1)
-            chosen = int(away.argmin())
-        last = np.asarray(faces[chosen], np.float32)
-        track.append(last)
-    if not track:
-        return np.zeros((0, NUM_POINTS, 2), np.float32), []
-    landmarks = np.stack(track)
-    notes = []
-    if several:
-        notes.append(
-            f"{len(several)} of {len(track)} frames show several faces, the one that is largest "
-            f"in frame {_first_found(landmarks)} is followed"
-        )
-    if missing:
-        notes.append(f"{len(missing)} of {len(track)} frames have no face ({_runs(missing)})")
-    return landmarks, notes
 
 
 def found_frames(landmarks: np.ndarray) -> np.ndarray:
@@ -135,16 +94,40 @@ def smooth(landmarks: np.ndarray, strength: float) -> np.ndarray:
     return result.astype(np.float32)
 
 
+def distance_moved(old: np.ndarray, new: np.ndarray) -> float:
+    """How far the middle of ``[68, 2]`` moved, in parts of the face's size (the larger one)."""
+    size = max(float(face_sizes(old)), float(face_sizes(new)), 1e-6)
+    return float(np.linalg.norm(new.mean(axis=0) - old.mean(axis=0))) / size
+
+
+def within_reach(
+    old: np.ndarray, new: np.ndarray, steps: int, distance: float = DISTANCE, growth: float = GROWTH
+) -> bool:
+    """Whether a face may have come from one place and size to another.
+
+    Args:
+        old: ``[68, 2]``.
+        new: ``[68, 2]``.
+        steps: frames from the one to the other.
+        distance: how far its middle may go from one frame to the next, in parts of its size;
+            over n frames, the square root of n times as far.
+        growth: how much larger or smaller it may become, likewise.
+    """
+    sizes = sorted([float(face_sizes(old)), float(face_sizes(new))])
+    reach = float(np.sqrt(steps))
+    ratio = sizes[1] / max(sizes[0], 1e-6)
+    return distance_moved(old, new) <= distance * reach and ratio <= growth**reach
+
+
 def find_jumps(
-    landmarks: np.ndarray, distance: float = 0.5, growth: float = 1.5, gap: int = 10
+    landmarks: np.ndarray, distance: float = DISTANCE, growth: float = GROWTH, gap: int = 10
 ) -> list[int]:
     """Frames at which a followed face is suddenly another one: a scene cut, another person.
 
     Args:
         landmarks: ``[T, 68, 2]``, NaN where there is no face.
-        distance: how far its middle may go from one frame to the next, in parts of its size;
-            over a gap of n frames, the square root of n times as far.
-        growth: how much larger or smaller it may become, likewise.
+        distance: see :func:`within_reach`.
+        growth: see :func:`within_reach`.
         gap: after this many frames without a face it may reappear anywhere.
 
     Returns:
@@ -156,24 +139,6 @@ def find_jumps(
         steps = now - before
         if steps > gap:
             continue
-        old, new = landmarks[before], landmarks[now]
-        sizes = face_sizes(old), face_sizes(new)
-        away = float(np.linalg.norm(new.mean(axis=0) - old.mean(axis=0)))
-        ratio = max(sizes) / max(min(sizes), 1e-6)
-        reach = float(np.sqrt(steps))
-        if away > distance * max(sizes) * reach or ratio > growth**reach:
+        if not within_reach(landmarks[before], landmarks[now], steps, distance, growth):
             jumps.append(int(now))
     return jumps
-
-
-def _first_found(landmarks: np.ndarray) -> int:
-    return int(np.flatnonzero(found_frames(landmarks))[0])
-
-
-def _runs(frames: list[int]) -> str:
-    """``3, 7-9`` for [3, 7, 8, 9]; only the first few runs."""
-    known = set(frames)
-    starts = [index for index in frames if index - 1 not in known]
-    ends = [index for index in frames if index + 1 not in known]
-    runs = [str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True)]
-    return ", ".join(runs[:_NAMED]) + (", ..." if len(runs) > _NAMED else "")

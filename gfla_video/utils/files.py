@@ -1,9 +1,10 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and the order of their names."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gfla_video.utils.errors import UserError
+
+
+def natural_order(name: str) -> list[tuple[bool, int, str]]:
+    """Key to sort file names by, numbers by their value: ``2.png`` comes before ``10.png``."""
+    parts = re.split(r"(\d+)", name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def ensure_writable_folder(folder: Path | str) -> Path:

@@ -72,9 +72,9 @@ def frame(*discs: tuple[float, float, int], grey: int = 90) -> np.ndarray:
     return picture
 
 
-def walk(count: int, start: float = 50, y: int = 50) -> list[np.ndarray]:
+def walk(count: int, start: float = 50, y: int = 50, grey: int = 90) -> list[np.ndarray]:
     """A face that goes to the right, one pixel per frame."""
-    return [frame((start + t, y, 14)) for t in range(count)]
+    return [frame((start + t, y, 14), grey=grey) for t in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def raw(tmp_path: Path) -> Path:
     folder = tmp_path / "raw"
     write_raw(folder / "ann" / "walk.mp4", walk(14), Fraction(30000, 1001))
-    cut = [*walk(12, 30, 30), *[frame()] * 3, *walk(12, 90, 60), *walk(4, 20, 70)]
+    cut = [*walk(12, 30, 30), *[frame()] * 3, *walk(12, 90, 60, grey=160), *walk(4, 20, 70)]
     write_raw(folder / "cut.mp4", cut)
     write_raw(folder / "empty.mp4", [frame()] * 6)
     (folder / "broken.mp4").write_bytes(b"no video at all")
@@ -102,10 +102,11 @@ def raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def prepare(module: Path, raw: Path, tmp_path: Path) -> Callable[..., int]:
-    """Run the tool on ``raw`` in this process."""
+    """Run the tool on ``raw`` in this process, by default on all scenes."""
 
-    def run(*more: str, out: Path = tmp_path / "out", size: int = 48) -> int:
+    def run(*more: str, out: Path = tmp_path / "out", size: int = 48, keep_all: bool = True) -> int:
         own = ["--raw", raw, "--out", out, "--size", size, "--smooth", 0, "--import", "disc_faces"]
+        own += ["--keep-after-jumps"] * keep_all
         return faceforensics.main([*map(str, own), "--detector", "DiscDetector", *more])
 
     return run
@@ -159,9 +160,23 @@ def test_report(
     assert [(clip["start"], clip["frames"]) for clip in cut["clips"]] == [(0, 12), (15, 12)]
     assert cut["notes"] == [
         "3 of 31 frames have no face (12-14)",
+        "the largest face is followed anew from frame 15, 27 on, after a cut or more than 25 "
+        "frames without the one before: it may be another person",
         "frames 27-30 are too few for a clip, left out",
     ]
     assert "cut.mp4: frames 27-30 are too few" in capsys.readouterr().out
+
+
+def test_who_comes_after_a_jump_is_not_known(
+    prepare: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(keep_all=False)
+    out = tmp_path / "out"
+    assert VideoLayout(out, "train").names() == ["ann__walk", "cut"]
+    report = json.loads((out / "report-train.json").read_text())
+    assert report["scenes_left_out_after_jumps"] == 1
+    said = capsys.readouterr().out
+    assert "cut.mp4: frames 15-26 come after a cut" in said and "1 scenes after jumps" in said
 
 
 def test_a_second_run_does_what_is_left(
@@ -225,7 +240,7 @@ def test_several_processes_make_the_same_files(
     run_tool(
         *("data_prep/faceforensics.py", "--raw", raw, "--out", tmp_path / "both", "--size", "48"),
         *("--smooth", "0", "--import", "disc_faces", "--detector", "DiscDetector"),
-        *("--workers", "2"),
+        *("--workers", "2", "--keep-after-jumps"),
         PYTHONPATH=f"{module}",
     )
     one, two = VideoLayout(tmp_path / "out", "train"), VideoLayout(tmp_path / "both", "train")
@@ -244,7 +259,8 @@ def test_interrupted_processes_leave_nothing_half_written(
     for number in range(24):
         write_raw(raw / f"more_{number:02d}.mp4", walk(40, 30))
     own = ["--raw", raw, "--out", tmp_path / "out", "--size", "48", "--smooth", "0"]
-    tool = [sys.executable, repo_root / "data_prep" / "faceforensics.py", *own, "--workers", "2"]
+    own += ["--workers", "2", "--keep-after-jumps"]
+    tool = [sys.executable, repo_root / "data_prep" / "faceforensics.py", *own]
     running = subprocess.Popen(
         [*map(str, tool), "--import", "disc_faces", "--detector", "DiscDetector"],
         env={**os.environ, "PYTHONPATH": str(module)},
@@ -348,17 +364,6 @@ def test_preview_draws_the_landmarks(prepare: Callable[..., int], tmp_path: Path
         for r in range(3)
         for c in range(6)
     )
-
-
-def test_a_video_that_breaks_off_is_used_up_to_there(
-    prepare: Callable[..., int], raw: Path, tmp_path: Path
-) -> None:
-    whole = raw / "whole.mkv"
-    write_raw(whole, walk(40))
-    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    assert prepare() == 0
-    pictures, landmarks, _ = VideoLayout(tmp_path / "out", "train").read("whole")
-    assert 10 < len(pictures) == len(landmarks) < 40
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""One face through a video: which one, gaps, jitter, jumps."""
+"""The track of a face: gaps, jitter, jumps."""
 
 import numpy as np
 import pytest
 
-from gfla_video.detectors import fill_missing, find_jumps, follow_one_face, found_frames, smooth
+from gfla_video.detectors import fill_missing, find_jumps, found_frames, smooth
 
 SHAPE = np.random.default_rng(0).uniform(-20, 20, (68, 2)).astype(np.float32)
 
@@ -11,41 +11,6 @@ SHAPE = np.random.default_rng(0).uniform(-20, 20, (68, 2)).astype(np.float32)
 def at(x: float, y: float = 50, scale: float = 1) -> np.ndarray:
     """A face with its middle near (x, y)."""
     return (SHAPE - SHAPE.mean(axis=0)) * scale + np.float32([x, y])
-
-
-def faces(*those: np.ndarray) -> np.ndarray:
-    """What a detector gives."""
-    return np.stack(those) if those else np.zeros((0, 68, 2), np.float32)
-
-
-def test_the_largest_of_the_first_frame_is_followed() -> None:
-    frames = [
-        faces(),
-        faces(at(30, scale=2), at(200)),
-        faces(at(198, scale=3), at(34, scale=2)),  # another one is the largest now
-        faces(at(38, scale=2)),
-    ]
-    landmarks, notes = follow_one_face(iter(frames))
-    assert landmarks.shape == (4, 68, 2) and landmarks.dtype == np.float32
-    assert found_frames(landmarks).tolist() == [False, True, True, True]
-    assert np.allclose(landmarks[1:].mean(axis=(1, 2)) * 2 - 50, [30, 34, 38], atol=0.01)
-    assert notes == [
-        "2 of 4 frames show several faces, the one that is largest in frame 1 is followed",
-        "1 of 4 frames have no face (0)",
-    ]
-
-
-def test_long_lists_of_frames_are_cut() -> None:
-    frames = [faces() if t % 3 else faces(at(9)) for t in range(40)]
-    assert follow_one_face(frames)[1] == [
-        "26 of 40 frames have no face (1-2, 4-5, 7-8, 10-11, 13-14, ...)"
-    ]
-
-
-def test_nobody_and_nothing() -> None:
-    landmarks, notes = follow_one_face([faces(), faces()])
-    assert np.isnan(landmarks).all() and notes == ["2 of 2 frames have no face (0-1)"]
-    assert follow_one_face([])[0].shape == (0, 68, 2)
 
 
 def gappy() -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gfla_video.utils.errors import UserError
-from gfla_video.utils.files import atomic_path, ensure_writable_folder
+from gfla_video.utils.files import atomic_path, ensure_writable_folder, natural_order
 
 
 def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
@@ -30,3 +30,9 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
         ensure_writable_folder(tmp_path / "file" / "sub")
     with pytest.raises(UserError, match="is a folder"), atomic_path(tmp_path):
         pass
+
+
+def test_numbers_in_names_are_sorted_by_their_value() -> None:
+    names = ["a10.png", "2.png", "a9b2.png", "10.png", "a9b10.png", "b.png", "02.png", "²1.png"]
+    ordered = ["02.png", "2.png", "10.png", "a9b2.png", "a9b10.png", "a10.png", "b.png", "²1.png"]
+    assert sorted(sorted(names), key=natural_order) == ordered

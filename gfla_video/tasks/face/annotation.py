@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gfla_video.detectors.faces import MIRRORED_POINTS
+
 Landmarks = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 
@@ -31,25 +33,6 @@ class FaceAnnotation(NamedTuple):
     landmarks: Landmarks
     size: tuple[int, int]
     picture: Picture | None = None
-
-
-def _mirrored(first: int, last: int) -> list[int]:
-    return list(range(last, first - 1, -1))
-
-
-FLIP_ORDER: tuple[int, ...] = (
-    *_mirrored(0, 16),
-    *_mirrored(17, 26),
-    *range(27, 31),
-    *_mirrored(31, 35),
-    *(45, 44, 43, 42, 47, 46),
-    *(39, 38, 37, 36, 41, 40),
-    *_mirrored(48, 54),
-    *_mirrored(55, 59),
-    *_mirrored(60, 64),
-    *_mirrored(65, 67),
-)
-"""Landmark ``i`` of a mirrored face is landmark ``FLIP_ORDER[i]`` of the original."""
 
 
 def check_landmarks(landmarks: npt.ArrayLike) -> Landmarks:
@@ -80,6 +63,6 @@ def scale_landmarks(
 
 def flip_landmarks(landmarks: Landmarks, width: int) -> Landmarks:
     """Mirror landmarks ``[..., 68, 2]`` in a picture ``width`` pixels wide; right becomes left."""
-    flipped = np.asarray(landmarks, dtype=np.float32)[..., list(FLIP_ORDER), :].copy()
+    flipped = np.asarray(landmarks, dtype=np.float32)[..., list(MIRRORED_POINTS), :].copy()
     flipped[..., 0] = width - 1 - flipped[..., 0]
     return flipped

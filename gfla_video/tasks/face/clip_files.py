@@ -15,6 +15,7 @@ from gfla_video.tasks.face.annotation import Landmarks
 from gfla_video.tasks.face.landmark_files import Found, read_arrays, read_text
 from gfla_video.utils.clip_reader import open_clip
 from gfla_video.utils.errors import UserError
+from gfla_video.utils.files import natural_order
 
 LAYOUTS = ("auto", "frames", "videos")
 _IMAGES = (".png", ".jpg", ".jpeg")
@@ -150,6 +151,8 @@ class FaceVideoFile:
 class FaceFrameFolder:
     """A folder of frames and a folder of landmark texts of the same names; see ``FaceVideo``.
 
+    The frames follow each other as their names do, numbers by their value.
+
     Args:
         folder: of the frames.
         texts: folder of the landmarks; a frame without a text counts as one without a face.
@@ -162,11 +165,8 @@ class FaceFrameFolder:
         self.path = folder
         self.name = folder.name
         # Names alone are kept: a data set has hundreds of thousands of frames.
-        self._names = sorted(
-            name
-            for name in os.listdir(folder)
-            if name.lower().endswith(_IMAGES) and not name.startswith(".")
-        )
+        frames = (name for name in os.listdir(folder) if name.lower().endswith(_IMAGES))
+        self._names = sorted((n for n in frames if not n.startswith(".")), key=natural_order)
         self._texts = texts
         if not self._names:
             raise UserError(f"{folder}: holds no frame (.png or .jpg); remove it or add the frames")

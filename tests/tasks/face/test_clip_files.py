@@ -10,6 +10,7 @@ from PIL import Image
 
 from gfla_video.datasets import BrokenImageError
 from gfla_video.tasks.face.clip_files import find_videos, nearest_found
+from gfla_video.tasks.face.footage import open_footage
 from gfla_video.testing.made_faces import (
     SIZE,
     frame_index,
@@ -55,6 +56,16 @@ def test_frame_folders(tmp_path: Path, texts: str) -> None:
     assert [frame_index(frame) for frame in frames] == [2, 0]
     np.testing.assert_array_equal(landmarks[0], [np.rint(point) for point in made_landmarks(2)])
     assert landmarks.dtype == np.float32
+
+
+def test_frames_are_read_by_their_numbers_as_the_driver_reads_them(tmp_path: Path) -> None:
+    root = write_folders(tmp_path, frames=12)
+    for path in [*root.rglob("*.png"), *root.rglob("*.txt")]:
+        path.rename(path.with_stem(str(int(path.stem))))
+    (video,) = find_videos(root, "train")
+    assert [frame_index(frame) for frame in video.read(range(12))[0]] == list(range(12))
+    footage = open_footage(str(root / "train_data" / "a"), None, detect=True)
+    assert [frame_index(picture) for picture in footage.pictures()] == list(range(12))
 
 
 def test_frames_without_a_face_take_the_nearest_landmarks(tmp_path: Path) -> None:
