@@ -32,6 +32,7 @@ stages = [
                 reconstruction=dict(type="ReconstructionLoss", weight=5.0),
                 perceptual=dict(type="PerceptualLoss", weight=2.0),
                 style=dict(type="StyleLoss", weight=50.0),
+                masks=dict(type="MaskVisibilityLoss", weight=0.3),
             ),
         ),
         optim_wrapper=_base_._clip_optim,

@@ -28,11 +28,14 @@ class FaceAnnotation(NamedTuple):
         landmarks: float32 ``[68, 2]`` (x, y) in pixels of a picture of ``size``.
         size: (H, W).
         picture: uint8 ``[H, W, 3]`` RGB, for the edges of the background; None leaves them out.
+        shown: landmarks of the face that the picture shows, where it is not the one above: its
+            edges are not the background's either.
     """
 
     landmarks: Landmarks
     size: tuple[int, int]
     picture: Picture | None = None
+    shown: Landmarks | None = None
 
 
 def check_landmarks(landmarks: npt.ArrayLike) -> Landmarks:

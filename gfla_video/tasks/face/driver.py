@@ -84,7 +84,8 @@ class FaceStream:
         size = self.source.size
         # backgrounds that stay the same have no end
         for points, picture in zip(self.landmarks, self.background(), strict=False):
-            yield FaceAnnotation(points, size, picture)
+            still = picture is not None and picture is self.source.picture
+            yield FaceAnnotation(points, size, picture, self.source.landmarks if still else None)
 
 
 @DRIVERS.register_module()

@@ -136,6 +136,9 @@ class FaceStructure:
         edges[y, x] = 255
         if self.background_edges and annotation.picture is not None:
             outside = self._canny(annotation.picture, labels.shape) & (labels == 0)
+            if annotation.shown is not None:
+                other = annotation._replace(landmarks=annotation.shown)
+                outside &= _geometry(other, (labels.shape[0], labels.shape[1]))[1] == 0
             # The sum wraps round in the released program: 255 + 255 is 254, still an edge.
             edges += outside.astype(np.uint8) * np.uint8(255)
         return edges

@@ -187,6 +187,24 @@ def test_only_the_background_gets_the_edges_of_the_picture() -> None:
     assert (both <= (plain[0] > 0)).all()
 
 
+def test_the_edges_of_another_face_in_the_picture_are_no_background() -> None:
+    """A still source behind a moved face: its own eyes and mouth must not stand beside it."""
+    own = annotation((96, 96), picture=True)
+    moved = own._replace(landmarks=own.landmarks + np.float32([20, 0]))
+    plain, hidden = (
+        FaceStructure().encode(one, (96, 96))
+        for one in (moved, moved._replace(shown=own.landmarks))
+    )
+    face = part_labels(with_forehead(own.landmarks), (96, 96)) > 0
+    there = part_labels(with_forehead(moved.landmarks), (96, 96)) > 0
+    left = torch.from_numpy(face & ~there)
+    curves = FaceStructure(background_edges=False).encode(moved, (96, 96))[0] > 0
+    assert int((plain[0] > 0)[left].sum()) > 20
+    assert int(((hidden[0] > 0) & ~curves)[left].sum()) == 0
+    assert torch.equal(plain[:, ~left], hidden[:, ~left])
+    assert torch.equal(plain[1:], hidden[1:])
+
+
 def test_the_size_of_the_maps_is_free() -> None:
     maps = FaceStructure().encode(annotation((90, 70), picture=True), (128, 96))
     assert maps.shape == (16, 128, 96)
