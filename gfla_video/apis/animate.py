@@ -108,7 +108,12 @@ class Animator:
         device: torch.device,
         inference: InferenceOptions | None,
     ) -> None:
-        height, width = (int(side) for side in size)
+        try:
+            height, width = (int(side) for side in size)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"size: {size!r} is not a height and a width, say two numbers such as 256,256"
+            ) from error
         if height % _MULTIPLE or width % _MULTIPLE or min(height, width) < _MIN_SIZE:
             raise UserError(
                 f"size: {height}x{width} (height x width) can't be animated, both must be "
@@ -169,9 +174,10 @@ class Animator:
         """
         names = panel_names(show)
         batch_size = self._batch_size(batch_size)
-        check_video_target(out)
+        _keep(out, [source, driving, *_named_files(driver_options)])
         picture, said = self._source(Path(source), resize, driver_options)
         stream = self.driver.open(str(driving), picture, driver_options)
+        _keep(out, getattr(stream, "files", ()))  # found beside those that were named
         panels = self._panels(names, picture, stream)
         started = time.monotonic()
         overlap = self.device.type != "cpu" if overlap is None else overlap
@@ -182,10 +188,15 @@ class Animator:
         ):
             writer = _write(out, frames, stream, sound)
         seconds = time.monotonic() - started
-        return self._summary(writer, seconds, panels, [*said, *stream.report])
+        return self._summary(writer, seconds, panels, said, stream.report)
 
     def _summary(
-        self, writer: VideoWriter, seconds: float, panels: Panels, report: list[str]
+        self,
+        writer: VideoWriter,
+        seconds: float,
+        panels: Panels,
+        of_source: list[str],
+        of_driver: list[str],
     ) -> dict[str, Any]:
         summary = {
             "out": str(writer.path),
@@ -197,9 +208,11 @@ class Animator:
             "sound": writer.sound.note if writer.sound is not None else "",
             "device": str(self.device),
             "inference": asdict(self.prepared.options),
-            "report": report,
+            "report": [*of_source, *of_driver],
         }
-        summary["summary"] = _paragraph(summary, panels.fit, writer)
+        # cropped first, then brought to the model's size
+        resized = panels.fit.describe() and f"source {panels.fit.describe()}"
+        summary["summary"] = _paragraph(summary, [*of_source, resized, *of_driver], writer)
         return summary
 
     def _panels(
@@ -262,6 +275,27 @@ class Animator:
         return torch.stack([self.structure.encode(item, self.size) for item in annotations])
 
 
+def _keep(out: str | Path, read: Iterable[str | Path]) -> None:
+    """Refuse to write over what is read, under whatever name, and where nothing can be written."""
+    partial = check_video_target(out)
+    for written in (Path(out), partial):
+        for path in read:
+            if written.exists() and Path(path).exists() and written.samefile(path):
+                also = "" if written == Path(out) else f" (its unfinished part is {written.name})"
+                raise UserError(
+                    f"--out: {out} would overwrite {path}{also}, which is read here; "
+                    "pass another name"
+                )
+
+
+def _named_files(options: Mapping[str, Any]) -> list[str]:
+    """What may be paths among a driver's options."""
+    values: list[Any] = []
+    for value in options.values():
+        values += value if isinstance(value, (list, tuple)) else [value]
+    return [str(value) for value in values if isinstance(value, (str, Path))]
+
+
 def _maybe_ahead(
     items: Iterator[T], overlap: bool, name: str
 ) -> AbstractContextManager[Iterable[T]]:
@@ -294,18 +328,18 @@ def _to_tensor(picture: np.ndarray) -> Tensor:
     return image_to_tensor(Image.fromarray(picture))
 
 
-def _paragraph(summary: Mapping[str, Any], fit: FrameFit, writer: VideoWriter) -> str:
+def _paragraph(summary: Mapping[str, Any], report: Sequence[str], writer: VideoWriter) -> str:
     frames, seconds = summary["frames"], summary["seconds"]
     length = float(frames / writer.fps)
     precision = summary["inference"]["precision"]
     how = summary["device"] + ("" if precision == "float32" else f" in {precision}")
     done = (
-        f"{summary['out']}: {frames} frames at {summary['fps']} per second ({length:.2f} s), "
+        f"{summary['out']}: {frames} frame{'s' * (frames != 1)} at {summary['fps']} per "
+        f"second ({length:.2f} s), "
         f"{summary['size'][1]}x{summary['size'][0]}, made in {seconds:.1f} s on {how} "
         f"({frames / max(seconds, 1e-9):.1f} frames per second)"
     )
-    source = fit.describe() and f"Source {fit.describe()}"
     sound = summary["sound"] and f"Sound {summary['sound']}"
     video = writer.note and f"Video {writer.note}"
-    said = [text[0].upper() + text[1:] for text in summary["report"] if text]
-    return ". ".join(filter(None, [done, source, *said, sound, video])) + "."
+    said = [text[0].upper() + text[1:] for text in report if text]
+    return ". ".join(filter(None, [done, *said, sound, video])) + "."

@@ -17,8 +17,9 @@ from gfla_video.utils.errors import UserError
 
 _INSTALL = "pip install 'face-alignment>=1.5'"
 _SITE = "www.adrianbulat.com/downloads/python-fan"
-_LANDMARKS = f"2DFAN4-11f355bf06.pth.tar from {_SITE}"
-_SFD = f"s3fd-619a316812.pth from {_SITE}"
+_FAN_FILE, _SFD_FILE = "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"
+_LANDMARKS, _SFD = f"{_FAN_FILE} from {_SITE}", f"{_SFD_FILE} from {_SITE}"
+_BOTH = f"{_FAN_FILE} and {_SFD_FILE} from {_SITE}"
 _BLAZE = "blazeface.pth or blazefaceback.pth of the project BlazeFace-PyTorch"
 _ANCHORS = "anchors.npy or anchorsback.npy, the one that belongs to the detector"
 _LOAD_ERRORS = (RuntimeError, ValueError, KeyError, OSError, EOFError, TypeError, AttributeError)
@@ -79,10 +80,17 @@ class FaceAlignmentDetector:
     @classmethod
     def from_weights(cls, weights: Sequence[str], device: str = "cpu") -> FaceAlignmentDetector:
         """``weights``: the landmark network, the detector, BlazeFace's anchors if it is that."""
-        if not 2 <= len(weights) <= 3:
+        onnx = [str(path) for path in weights if str(path).lower().endswith(".onnx")]
+        if onnx:
             raise UserError(
-                f"--detector-weights: {cls.__name__} takes LANDMARKS DETECTOR [ANCHORS], got "
-                f"{len(weights)} files; fetch {_LANDMARKS} and {_SFD}, and pass their paths"
+                f"--detector-weights: {' and '.join(onnx)} are ONNX, which "
+                f"{cls.__name__} does not read; pass --detector OnnxFaceDetector"
+            )
+        if not 2 <= len(weights) <= 3:
+            got = f" (got {len(weights)})" if weights else ""
+            raise UserError(
+                f"--detector-weights: fetch {_BOTH} for {cls.__name__}{got}, or pass "
+                "--detector OnnxFaceDetector with LANDMARKS.onnx DETECTOR.onnx"
             )
         landmarks, detector, anchors = (*weights, None)[:3]
         return cls(str(landmarks), str(detector), anchors, device=device)
@@ -123,8 +131,12 @@ def _load(build: Any, path: str, where: str = "") -> Any:
     try:
         return build()
     except (*_LOAD_ERRORS, AssertionError, pickle.UnpicklingError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        unknown = isinstance(error, pickle.UnpicklingError)  # torch's advice would be to trust it
+        reason = (
+            "no file of weights"
+            if unknown
+            else (str(error).strip() or type(error).__name__).splitlines()[0]
+        )
         raise UserError(
-            f"{path}: the network cannot be loaded{where} ({reason}); fetch the file anew, "
-            f"{_LANDMARKS} for the points and {_SFD} for the boxes"
+            f"{path}: the network cannot be loaded{where} ({reason}); fetch the file anew, {_BOTH}"
         ) from error

@@ -109,6 +109,10 @@ class FaceCrop:
             and self.y + self.side <= height
         )
 
+    def is_all_of(self, size: tuple[int, int] | None) -> bool:
+        """Whether it is the whole of a picture of ``size`` (H, W); False where that is unknown."""
+        return (self.x, self.y) == (0, 0) and size is not None and tuple(size) == (self.side,) * 2
+
     def is_needed(self, size: tuple[int, int]) -> bool:
         """False where the crop is nearly all of a picture of ``size`` (H, W)."""
         short, long = min(size), max(size)

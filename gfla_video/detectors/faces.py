@@ -29,8 +29,9 @@ MIRRORED_POINTS = (
 class FaceDetector(Protocol):
     """A registered finder of faces and their 68 points (registry ``DETECTORS``).
 
-    A class may also bring ``detect_batch(images) -> list`` of what :meth:`detect` gives, where
-    several pictures of one size at a time are faster.
+    A class that finds something else than faces says so in an attribute ``finds``. A class may
+    also bring ``detect_batch(images) -> list`` of what :meth:`detect` gives, where several
+    pictures of one size at a time are faster.
     """
 
     @classmethod
@@ -67,10 +68,16 @@ def build_face_detector(
         UserError: no such detector, or a file or library is missing.
     """
     kind = DETECTORS.get(name)
-    if kind is None:
-        names = ", ".join(sorted(DETECTORS.module_dict))
-        raise UserError(f"--detector: {name!r} is not registered, there are {names}")
+    if kind is None or not _finds_faces(kind):
+        known = DETECTORS.module_dict.items()
+        names = ", ".join(sorted(key for key, found in known if _finds_faces(found)))
+        problem = "is not registered" if kind is None else "finds no faces"
+        raise UserError(f"--detector: {name!r} {problem}, there are {names}")
     return kind.from_weights(list(weights or ()), device=device)
+
+
+def _finds_faces(kind: type) -> bool:
+    return getattr(kind, "finds", "faces") == "faces"
 
 
 def detect_faces(

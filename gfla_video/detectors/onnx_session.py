@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 from gfla_video.utils.errors import UserError
 
 _QUIET = 3  # of onnxruntime's log levels: errors only
+_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _CPU = "CPUExecutionProvider"
 
 
@@ -36,6 +38,10 @@ def open_session(path: str, device: str = "cpu", install: str = "pip install onn
     try:
         return runtime.InferenceSession(path, options, providers=providers)
     except (RuntimeError, ValueError, OSError, *onnx_errors()) as error:
+        if type(error).__name__ == "InvalidProtobuf":
+            raise UserError(
+                f"{path}: cannot be loaded, it is no ONNX model; pass an .onnx file"
+            ) from error
         raise UserError(
             f"{path}: the ONNX model cannot be loaded ({_first_line(error)}); check the file"
         ) from error
@@ -70,4 +76,5 @@ def _names(runtime: Any) -> list[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    text = _CODE.sub("", str(error)).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -40,6 +40,8 @@ class RtmlibPoseDetector:
         UserError: rtmlib is not installed, or a file is missing or cannot be loaded.
     """
 
+    finds = "people"
+
     def __init__(
         self,
         det_weights: str | None = None,

@@ -29,9 +29,17 @@ def open_media(path: Path) -> av.container.InputContainer:
     try:
         return av.open(str(path))
     except (FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        if _is_mp4(path):
+            reason += "; it may be cut off, an mp4 is read only with the index at its end"
         raise UserError(
-            f"{path}: is not a video that FFmpeg can read ({error}), pass another file"
+            f"{path}: is not a video that FFmpeg can read ({reason}), pass another file"
         ) from error
+
+
+def _is_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
 
 
 def has_sound(path: Path) -> bool:

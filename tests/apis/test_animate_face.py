@@ -20,6 +20,7 @@ from gfla_video.structures import GeneratorOutput
 from gfla_video.tasks.face import structure as structure_module
 from gfla_video.tasks.face.driver import FaceDriver
 from gfla_video.tasks.face.structure import FaceStructure
+from gfla_video.utils.errors import UserError
 from gfla_video.utils.video import VideoWriter, read_video
 from tests.apis.test_animate import load_tool
 from tests.models.clip_case import generator_config
@@ -125,6 +126,43 @@ def test_the_sound_goes_along(animator: Animator, files: dict[str, str], tmp_pat
     assert quiet["sound"] == ""
     with av.open(str(out)) as container:
         assert not container.streams.audio
+
+
+@pytest.mark.parametrize("name", ["drive.mp4", "link.mp4", "picture.mp4", "drive.npz", "points"])
+def test_what_is_read_is_never_written_over(
+    animator: Animator, files: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    out, options = tmp_path / name, {}
+    if name == "link.mp4":
+        out.symlink_to(files["driving"])
+    elif name == "picture.mp4":
+        out.hardlink_to(files["source"])
+    elif name == "drive.npz":  # whose pictures are found beside it
+        files["driving"], out = str(out), tmp_path / "drive.mp4"
+    elif name == "points":
+        out = tmp_path / "points.mp4"
+        out.write_bytes((tmp_path / "drive.npz").read_bytes())
+        options["driving_landmarks"] = str(out)
+    before = out.read_bytes()
+    with pytest.raises(UserError, match="--out: .* would overwrite .*; pass another name"):
+        animator.animate(**files, out=out, **options)
+    assert out.read_bytes() == before
+
+
+def test_an_unfinished_part_that_is_read_is_kept(
+    animator: Animator, files: dict[str, str], tmp_path: Path
+) -> None:
+    partial = Path(files["driving"]).rename(tmp_path / "out.partial.mp4")
+    (tmp_path / "drive.npz").rename(partial.with_suffix(".npz"))
+    with pytest.raises(UserError, match="its unfinished part is out.partial.mp4"):
+        animator.animate(files["source"], partial, tmp_path / "out.mp4")
+    assert partial.is_file()
+
+
+@pytest.mark.parametrize("size", ["foo", 64, (64,)])
+def test_a_size_that_is_none_is_one_sentence(size: Any) -> None:
+    with pytest.raises(UserError, match="is not a height and a width, say two numbers"):
+        Animator.from_network(Brighter(), FaceStructure(), FaceDriver(), size, "cpu")
 
 
 def test_another_speed_is_silent_and_finds_the_sources_edges_once(

@@ -35,6 +35,17 @@ def test_an_unknown_name_is_said() -> None:
         build_face_detector("Absent")
 
 
+def test_only_face_detectors_are_named() -> None:
+    with pytest.raises(UserError, match="'RtmlibPoseDetector' finds no faces, there are") as told:
+        build_face_detector("RtmlibPoseDetector")
+    assert str(told.value).count("Rtmlib") == 1
+
+
+def test_onnx_files_are_for_the_other_detector() -> None:
+    with pytest.raises(UserError, match="a.onnx and b.onnx .* pass --detector OnnxFaceDetector"):
+        build_face_detector("FaceAlignmentDetector", ["a.onnx", "b.onnx"])
+
+
 class Counting:
     """Gives as many faces as the picture's first pixel says, and keeps the size of its batches."""
 
@@ -74,10 +85,10 @@ def test_face_sizes_take_the_longer_side() -> None:
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (0, "takes LANDMARKS DETECTOR [ANCHORS], got 0 files; fetch 2DFAN4"),
-        (1, "got 1 files"),
+        (0, "fan for FaceAlignmentDetector, or pass --detector OnnxFaceDetector with"),
+        (1, "(got 1)"),
         (2, "no such model file for FaceAlignmentDetector; put 2DFAN4-11f355bf06.pth.tar from"),
-        (4, "got 4 files"),
+        (4, "(got 4)"),
     ],
 )
 def test_missing_files_say_what_to_fetch(tmp_path: Path, count: int, said: str) -> None:

@@ -112,7 +112,7 @@ def test_large_pictures_are_shrunk_without_a_shift(detector: FaceDetector) -> No
         (["points.onnx", "boxes.onnx", "points.onnx"], "got 3 files"),
         (["absent.onnx"], "no such model file for OnnxFaceDetector; put the ONNX file of a 68"),
         (["points.onnx", "absent.onnx"], "put the ONNX file of a face detector"),
-        (["broken.onnx"], "cannot be loaded"),
+        (["broken.onnx"], "cannot be loaded, it is no ONNX model; pass an .onnx file"),
         (["boxes.onnx"], "is wanted; pass the ONNX file of a 68-point network"),
         (["points.onnx", "points.onnx"], "is wanted; pass the ONNX file of a face detector"),
     ],

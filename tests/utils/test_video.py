@@ -155,8 +155,10 @@ def test_a_video_cut_before_its_table_is_one_sentence(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     content = (tmp_path / "a.mp4").read_bytes()
     (tmp_path / "b.mp4").write_bytes(content[: content.index(b"moov")])
-    with pytest.raises(UserError, match=r"b\.mp4: is not a video that FFmpeg can read"):
+    with pytest.raises(UserError, match=r"b\.mp4: is not a video that FFmpeg can read") as told:
         probe(tmp_path / "b.mp4")
+    assert str(told.value).count("b.mp4") == 1 and "Errno" not in str(told.value)
+    assert "may be cut off" in str(told.value)
 
 
 @pytest.mark.parametrize(("turn", "corner"), [(90, (0, 1)), (180, (1, 1)), (270, (1, 0))])

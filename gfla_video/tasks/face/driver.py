@@ -76,6 +76,11 @@ class FaceStream:
         return len(self.landmarks)
 
     @property
+    def files(self) -> list[Path]:
+        """What is read, also where it was found beside what the user named."""
+        return [path for path in (self.footage.path, self.footage.video) if path is not None]
+
+    @property
     def report(self) -> list[str]:
         """Sentences for the user; on the pictures that drive, once they were read."""
         return self.said + self.footage.notes
@@ -155,7 +160,7 @@ class FaceDriver:
         landmarks = _clip_landmarks(footage, face.detector, chosen, report)
         fps = chosen_fps(footage.fps, chosen.fps, report)
         crop = chosen_crop(landmarks, footage.size, chosen)
-        if crop is not None:
+        if crop is not None and _is_seen(crop, footage, chosen):
             report.append(f"driver cropped around the face: {crop.describe()}")
         view = _view(crop, footage, chosen, source.fit)
         own = face.landmarks_there()
@@ -257,8 +262,8 @@ def _clip_landmarks(
             f"{int(np.argmin(found))}; pass --on-missing hold or interpolate"
         )
     done = {"hold": "held", "interpolate": "interpolated"}.get(options.on_missing, "")
-    gaps = f", {missing} without one ({done})" if missing else ""
-    report.append(f"{len(found)} driving frames: {int(found.sum())} with a face{gaps}")
+    gaps = f", the rest {done}" if missing else ""
+    report.append(f"{_frames(len(found), 'driving ')}: {int(found.sum())} with a face{gaps}")
     report += notes
     jumps = find_jumps(track)
     if jumps:
@@ -285,6 +290,15 @@ def _view(
             "pass --driving-size H W"
         )
     return None
+
+
+def _is_seen(crop: FaceCrop, footage: Footage, options: FaceOptions) -> bool:
+    """Whether the driver's crop takes something away, and from what the result depends on."""
+    used = options.motion == "absolute" or "driving" in (
+        options.background_edges,
+        options.paste_back,
+    )
+    return used and not crop.is_all_of(footage.size)
 
 
 def _into(view: FrameFit | None, crop: FaceCrop | None, landmarks: Landmarks) -> Landmarks:
@@ -342,4 +356,8 @@ def _say_what_leaves(landmarks: Landmarks, size: tuple[int, int], report: list[s
     outside = ((landmarks < 0) | (landmarks >= (size[1], size[0]))).any(axis=-1)
     frames = int((outside.mean(axis=-1) > _OUTSIDE).sum())
     if frames:
-        report.append(f"the face leaves the picture in {frames} frames")
+        report.append(f"the face leaves the picture in {_frames(frames)}")
+
+
+def _frames(count: int, kind: str = "") -> str:
+    return f"{count} {kind}frame{'' if count == 1 else 's'}"

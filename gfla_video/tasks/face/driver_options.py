@@ -76,8 +76,8 @@ def add_face_arguments(parser: ArgumentParser) -> None:
     add("--driving-size", **size, help="frame of the driving points, where no file says it")
     add(
         "--fps",
-        help="frame rate where the clip has none, such as 30000/1001; another one than "
-        "a video's leaves its sound out",
+        help="frame rate where the clip has none, such as 30000/1001; replaces a video's own, too, "
+        "which plays it at another speed and leaves its sound out",
     )
     choose(
         "motion",

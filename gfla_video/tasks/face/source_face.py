@@ -65,6 +65,7 @@ def find_source_face(pixels: Picture, path: Path, options: FaceOptions) -> Sourc
     detector = None
     if options.source_landmarks is not None:
         landmarks = _of_file(Path(options.source_landmarks), pixels)
+        report.append(f"source landmarks of {options.source_landmarks}")
     elif not options.detector_weights and beside.is_file():
         landmarks = _of_file(beside, pixels)
         report.append(f"source landmarks of {beside.name}, beside it")
@@ -82,7 +83,7 @@ def find_source_face(pixels: Picture, path: Path, options: FaceOptions) -> Sourc
     face = SourceFace(pixels, landmarks, None, detector, report)
     size = (pixels.shape[0], pixels.shape[1])
     face.crop = chosen_crop(landmarks, size, options)
-    if face.crop is not None:
+    if face.crop is not None and not face.crop.is_all_of(size):
         report.append(f"source cropped around the face: {face.crop.describe()}")
     return face
 
@@ -131,6 +132,11 @@ def face_detector(options: FaceOptions, why: str, instead: str) -> FaceDetector:
 
 def _of_file(path: Path, pixels: Picture) -> Landmarks:
     clip = read_clip_or_face(path)
+    if len(clip.landmarks) != 1:
+        raise UserError(
+            f"{path}: holds the landmarks of {len(clip.landmarks)} frames, one face is wanted for "
+            "a source picture; pass a file of one, or have it found with --detector-weights"
+        )
     if not clip.found[0]:
         raise UserError(f"{path}: its first face was not found, pass the landmarks of one that was")
     size = (pixels.shape[0], pixels.shape[1])

@@ -138,6 +138,18 @@ def test_landmarks_of_another_picture_shape_are_refused(tmp_path: Path) -> None:
     find_source_face(small, tmp_path / "o.png", FaceOptions(source_landmarks=hd))
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_source_has_exactly_one_face(portrait: Path, tmp_path: Path, beside: bool) -> None:
+    path = known(tmp_path / ("portrait.npz" if beside else "w.npz"), 40)
+    options = FaceOptions(source_landmarks=None if beside else path)
+    pixels = np.full((128, 128, 3), 60, np.uint8)
+    with pytest.raises(UserError, match="npz: holds the landmarks of 40 frames, one face is"):
+        find_source_face(pixels, portrait, options)
+    one = known(tmp_path / "one.npz", 1, (128, 128))
+    found = find_source_face(pixels, portrait, FaceOptions(source_landmarks=one))
+    assert found.report[0] == f"source landmarks of {one}"
+
+
 def test_smoothing_is_the_drivers_own_default(portrait: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     clip = np.stack([face() + random.normal(0, 0.3, (68, 2)) for _ in range(20)])
