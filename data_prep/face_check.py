@@ -35,10 +35,7 @@ def find_layouts(out: Path, phase: str | None) -> list[Layout]:
     phases = {next((n.removesuffix(e) for e in ends if n.endswith(e)), n) for n in names}
     chosen = sorted(phases) if phase is None else [phase]
     layouts = [kind(out, name) for name in chosen for kind in LAYOUTS.values()]
-    found = [layout for layout in layouts if layout.names()]
-    if not found:
-        fail(f"{out}: holds no clip{f' of the phase {phase}' if phase else ''}; prepare it first")
-    return found
+    return [layout for layout in layouts if layout.names()]
 
 
 def check(layouts: list[Layout]) -> list[str]:

@@ -1,6 +1,7 @@
 """Face clips on disk: mp4 + npz ("videos"), or pictures + texts as released ("frames")."""
 
 import contextlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -194,10 +195,19 @@ def remove_clip(layout: Layout, name: str) -> None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds, apart from temporary things; nothing where it is not there."""
+    """What a folder holds, apart from temporary things; nothing where it is not there.
+
+    Numbers count by their value, as in training: ``2.png`` comes before ``10.png``.
+    """
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    held = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(held, key=lambda path: _by_value(path.name))
+
+
+def _by_value(name: str) -> list[tuple[bool, int, str]]:
+    parts = re.split(r"(\d+)", name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def _read_text(path: Path) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.video.reformatter import Colorspace
 
 CRF = 12  # of x264: hardly any loss, about 1.5 bits per pixel and second
@@ -66,11 +66,11 @@ class RawVideo:
                 packets += 1
                 yield from packet.decode()
         except FFmpegError as error:
-            reason = str(error)
+            reason = _plain(error)
         try:
             yield from stream.decode(None)
         except FFmpegError as error:  # after one error the rest may be unreadable, too
-            reason = reason or str(error)
+            reason = reason or _plain(error)
         if not reason and packets < expected:
             reason = "between two frames"
         if reason:
@@ -132,9 +132,19 @@ class ClipWriter:
 def _opened(path: Path) -> Iterator[av.container.InputContainer]:
     try:
         container = av.open(str(path))
+    except InvalidDataError as error:
+        if not path.stat().st_size:
+            raise VideoError("is empty (0 bytes), copy it again") from error
+        said = "is not a video that FFmpeg can read, or it was cut off, copy it again"
+        raise VideoError(f"{said} ({_plain(error)})") from error
     except (FFmpegError, ValueError) as error:
-        raise VideoError(f"is not a video that FFmpeg can read ({error})") from error
+        raise VideoError(f"cannot be opened ({_plain(error)})") from error
     with container:
         if not container.streams.video:
-            raise VideoError("holds no video stream")
+            raise VideoError("holds no video stream, or it was cut off, copy it again")
         yield container
+
+
+def _plain(error: Exception) -> str:
+    """What an error says, without its number and the path, which those who report it name."""
+    return getattr(error, "strerror", None) or str(error)

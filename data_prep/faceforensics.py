@@ -32,6 +32,7 @@ from data_prep.common import atomic_file, fail, progress
 from data_prep.face_check import check, find_layouts, preview
 from data_prep.face_clips import Recipe, prepare_video
 from data_prep.face_layouts import LAYOUTS, remove_clip
+from data_prep.face_options import parse, recipe_of
 from gfla_video.detectors import FaceDetector, UserError, build_face_detector
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
@@ -207,8 +208,8 @@ def _read_report(path: Path) -> dict[str, Any]:
         return {}
 
 
-def prepare(options: argparse.Namespace, recipe: Recipe) -> None:
-    """Do what is left to do of this shard."""
+def prepare(options: argparse.Namespace, recipe: Recipe) -> int:
+    """Do what is left to do of this shard; returns the exit code, 1 where there is no clip."""
     number, shards = options.shard
     jobs = find_jobs(options.raw, options.names)[number::shards]
     left = [job for job in jobs if not is_finished(job, options.out, options.phase, recipe)]
@@ -227,118 +228,48 @@ def prepare(options: argparse.Namespace, recipe: Recipe) -> None:
         fail("a process was killed (out of memory?), pass fewer --workers and run this again")
     except OSError as error:
         fail(f"{options.out}: cannot be written ({error}), free some space or choose another --out")
-    except KeyboardInterrupt:
-        fail("interrupted, run this again to go on")
     total = collect(options.out, options.phase)
+    report = options.out / f"report-{options.phase}.json"
     print(
         f"{total['clips']} clips of {total['clip_frames']} frames from {total['videos']} videos, "
         f"{total['frames_without_face']} of {total['frames']} frames without a face, "
         f"{total['scenes_left_out_after_jumps']} scenes after jumps left out, "
-        f"{len(total['skipped'])} videos skipped: {options.out / f'report-{options.phase}.json'}"
+        f"{len(total['skipped'])} videos skipped: {report}"
     )
+    if jobs and not total["clips"]:  # a shard may have no video, that is no fault
+        print(f"error: no clip was made, {report} says why of each video", file=sys.stderr)
+        return 1
+    return 0
 
 
 def inspect(options: argparse.Namespace) -> int:
     """Check or show a prepared data set; returns the exit code."""
     layouts = find_layouts(options.out, options.phase)
+    done = sorted((options.out / "reports").glob(f"{options.phase or '*'}/*.json"))
+    if not layouts and not (options.check and done):
+        phase = f" of the phase {options.phase}" if options.phase else ""
+        fail(f"{options.out}: holds no clip{phase}; prepare it first")
     wrong: list[str] = []
     if options.check:
         wrong = check(layouts)
+        if not layouts:
+            wrong = [f"{options.out}: holds no clip, though {len(done)} videos were done"]
+            wrong += [_why_no_clip(_read_report(path), path) for path in done]
         if options.raw:
-            phases = sorted({layout.phase for layout in layouts})
-            wrong += [
-                f"{job.path}: has not been done"
-                for job in find_jobs(options.raw, options.names)
-                if not any(report_path(options.out, p, job.name).is_file() for p in phases)
-            ]
+            names = {path.stem for path in done}
+            jobs = find_jobs(options.raw, options.names)
+            wrong += [f"{job.path}: has not been done" for job in jobs if job.name not in names]
         for sentence in wrong:
             print(sentence)
         print(f"{len(wrong)} things are missing or odd" if wrong else "complete")
-    if options.preview:
+    if options.preview and layouts:
         preview(layouts, options.preview)
     return 1 if wrong else 0
 
 
-def _shard(text: str) -> tuple[int, int]:
-    """`2/8` as (2, 8), counted from 0."""
-    number, shards = (int(part) for part in text.split("/"))
-    if not 0 <= number < shards:
-        raise ValueError(text)
-    return number, shards
-
-
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    own = Recipe()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    add = parser.add_argument
-    add("--raw", type=Path, help="folder of the raw videos")
-    add("--out", type=Path, required=True, help="where to make the data set")
-    add("--phase", help="part of the data set (train; all of them with --check and --preview)")
-    add("--names", type=Path, metavar="FILE", help="only these: lines of 'FILE [NAME]'")
-    add("--size", type=int, default=own.size, help=f"side of the clips, even ({own.size})")
-    add(
-        "--layout",
-        choices=sorted(LAYOUTS),
-        default=own.layout,
-        help="mp4 + npz, or pictures + texts",
-    )
-    add("--detector", default=own.detector, help=f"registered face detector ({own.detector})")
-    add("--detector-weights", nargs="+", default=[], metavar="FILE", help="its model files")
-    add(
-        "--import",
-        dest="modules",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="import this first, where it registers the detector",
-    )
-    add("--device", default=own.device, help="where it runs (cpu)")
-    add("--batch", type=int, default=own.batch, help="frames per call of the detector")
-    add("--workers", type=int, default=1, help="processes, one video each at a time (1)")
-    add(
-        "--shard", type=_shard, default=(0, 1), metavar="I/N", help="every N-th video from I = 0 on"
-    )
-    add("--margin", type=float, default=own.margin, help="around the face, in parts of it")
-    add("--smooth", type=float, default=own.smoothing, help="of landmarks, in frames; 0 = off")
-    add("--min-found", type=float, default=own.min_found, help="least part of frames with a face")
-    add("--min-frames", type=int, default=own.min_frames, help="least length of a clip")
-    add("--max-frames", type=int, default=0, help="read so many frames of a video (0 = all)")
-    add(
-        "--keep-after-jumps",
-        action="store_true",
-        help="also make clips behind cuts and jumps: only where each video shows one person",
-    )
-    add("--check", action="store_true", help="only say what of OUT is missing or odd (exit code 1)")
-    add("--preview", type=Path, metavar="PNG", help="draw clips of OUT with their landmarks")
-    options = parser.parse_args(argv)
-    options.inspects = options.check or (options.preview and not options.raw)
-    if not options.inspects and not options.raw:
-        parser.error("pass --raw, --check or --preview")
-    if not options.inspects:
-        options.phase = options.phase or "train"
-    return options
-
-
-def recipe_of(options: argparse.Namespace) -> Recipe:
-    """The recipe that the command line asks for."""
-    if options.size < 2 or options.size % 2:
-        fail(f"--size {options.size}: an H.264 picture has even sides, pass an even number")
-    return Recipe(
-        size=options.size,
-        layout=options.layout,
-        detector=options.detector,
-        weights=tuple(options.detector_weights),
-        modules=tuple(options.modules),
-        device=options.device,
-        batch=options.batch,
-        margin=options.margin,
-        smoothing=options.smooth,
-        min_found=options.min_found,
-        min_frames=options.min_frames,
-        max_frames=options.max_frames,
-        keep_after_jumps=options.keep_after_jumps,
-    )
+def _why_no_clip(report: dict[str, Any], path: Path) -> str:
+    lost = "its clips are no longer there, run the preparation again"
+    return f"{report.get('source', path.stem)}: {report.get('skipped') or lost}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -346,12 +277,16 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     if options.raw and not options.raw.is_dir():
         fail(f"{options.raw}: there is no such folder; correct the path")
-    if options.inspects:
-        return inspect(options)
-    prepare(options, recipe_of(options))
-    if options.preview:
-        preview(find_layouts(options.out, options.phase), options.preview)
-    return 0
+    try:
+        if options.inspects:
+            return inspect(options)
+        code = prepare(options, recipe_of(options))
+        if options.preview and code == 0:
+            preview(find_layouts(options.out, options.phase), options.preview)
+        return code
+    except KeyboardInterrupt:
+        print("error: interrupted, run this again to go on", file=sys.stderr)
+        return 130  # as shells say of a program that SIGINT ended
 
 
 if __name__ == "__main__":

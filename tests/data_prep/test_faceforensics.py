@@ -275,7 +275,7 @@ def test_interrupted_processes_leave_nothing_half_written(
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGINT)
     said = running.communicate(timeout=60)[1]
-    assert running.returncode == 2 and "interrupted, run this again to go on" in said
+    assert running.returncode == 130 and "interrupted, run this again to go on" in said
     assert not [path for path in (tmp_path / "out").rglob(".*") if path.is_file()]
     done = len(list(reports.glob("*.json")))
     assert 4 <= done < 28
