@@ -217,11 +217,11 @@ class ClipModel(TransferModel):
         )
         summed = {name: frames * loss for name, loss in losses.items()}
         with frozen(self.discriminator):
-            frame = _drawn(output.images, 1)[:, 0]
+            frame = output.images[:, _drawn(frames, 1).start]
             summed["loss_adversarial"] = self.adversarial.generator(self.discriminator(frame))
         if self.judges_clips:
             with frozen(self.clip_discriminator):
-                window = _drawn(output.images, self.window)
+                window = output.images[:, _drawn(frames, self.window)]
                 logits = self.clip_discriminator(window)
                 summed["loss_clip_adversarial"] = self.adversarial.generator(logits)
         return summed
@@ -245,22 +245,21 @@ class ClipModel(TransferModel):
                 if name == "generator":
                     losses = self.clip_losses(output, inputs, targets, part.start)
                 else:
-                    frames = 1 if name == "discriminator" else self.window
-                    losses = {f"loss_{name}": self._judged(name, fake, real, frames)}
+                    losses = {f"loss_{name}": self._judged(name, fake, real)}
             total, found = self.parse_losses(losses)
             optim_wrapper[name].update_params(total)
             found[f"loss_{name}"] = found.pop("loss")  # each update names its own total
             logs.update(found)
         return logs
 
-    def _judged(self, name: str, fake: Tensor, real: Tensor, frames: int) -> Tensor:
-        """The loss of a discriminator on the same random frames of both clips."""
-        network = getattr(self, name)
-        pair = _drawn(torch.stack([real, fake], dim=2), frames)  # [B, frames, 2, 3, H, W]
-        shown = [pair[:, :, side] for side in range(2)]
+    def _judged(self, name: str, fake: Tensor, real: Tensor) -> Tensor:
+        """The loss of a discriminator on the same random frame, or frames, of both clips."""
+        network, frames = getattr(self, name), real.shape[1]
         if name == "discriminator":
-            shown = [clip[:, 0] for clip in shown]
-        return self.adversarial.discriminator(network(shown[0]), network(shown[1]))
+            shown: int | slice = _drawn(frames, 1).start
+        else:
+            shown = _drawn(frames, self.window)
+        return self.adversarial.discriminator(network(real[:, shown]), network(fake[:, shown]))
 
     def _rollout(self, inputs: Inputs) -> ClipRollout:
         return ClipRollout(
@@ -278,7 +277,7 @@ def _refuse_accumulation(optim_wrapper: OptimWrapperDict) -> None:
             )
 
 
-def _drawn(clip: Tensor, frames: int) -> Tensor:
-    """A random window of ``[B, T, ...]``, the same for the whole batch: ``[B, frames, ...]``."""
-    start = int(torch.randint(clip.shape[1] - frames + 1, ()))
-    return clip[:, start : start + frames]
+def _drawn(frames: int, window: int) -> slice:
+    """A random window of the frames of a clip, the same for the whole batch."""
+    start = int(torch.randint(frames - window + 1, ()))
+    return slice(start, start + window)
