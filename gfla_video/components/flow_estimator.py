@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from gfla_video.components.blocks import DecoderBlock, ReflectConv, level_width
+from gfla_video.components.blocks import DecoderBlock, ReflectConv, ResBlock, level_width
 from gfla_video.components.encoder import PyramidEncoder
 from gfla_video.components.init import init_orthogonal
 from gfla_video.registry import MODELS
 from gfla_video.structures import FlowOutput
+
+PLACES = ("input", "bottleneck")
+CODES = ("difference", "both")
 
 
 class FloatConv(nn.Conv2d):
@@ -42,6 +45,7 @@ class FlowNetwork(nn.Module):
         levels: halvings of the encoder; inputs must be multiples of 2^levels.
         flow_levels: levels with a flow and a mask head, coarse to fine.
         gain: of the orthogonal initial weights (released: 0.02).
+        code_channels: channels of a code that joins the features at the bottleneck, 0 for none.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class FlowNetwork(nn.Module):
         levels: int,
         flow_levels: Sequence[int],
         gain: float,
+        code_channels: int = 0,
     ) -> None:
         super().__init__()
         self.flow_levels = tuple(flow_levels)
@@ -64,6 +69,8 @@ class FlowNetwork(nn.Module):
         self.decoder_levels = tuple(range(levels - 1, self.flow_levels[-1] - 1, -1))
         widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
         out_widths = [widths[level - 1] for level in self.decoder_levels]
+        joint = widths[-1] + code_channels
+        self.join_code = ResBlock(joint, widths[-1], hidden=joint) if code_channels else None
         self.decoders = nn.ModuleList(
             DecoderBlock(widths[level], widths[level - 1], hidden=widths[level - 1])
             for level in self.decoder_levels
@@ -82,10 +89,17 @@ class FlowNetwork(nn.Module):
         """Parameters that only the masks depend on: without a mask's user they get no gradient."""
         return self.mask_heads.parameters()
 
-    def estimate(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """``[B, in_channels, H, W]`` to flows ``[B, 2R, h, w]`` and masks ``[B, R, h, w]``."""
+    def estimate(self, x: Tensor, code: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
+        """Flows ``[B, 2R, h, w]`` and masks ``[B, R, h, w]``, coarse to fine.
+
+        Args:
+            x: ``[B, in_channels, H, W]``.
+            code: ``[B, code_channels, 1, 1]``, for a network that has some.
+        """
         features = self.encoder(x)  # fine to coarse
         out = features[-1]
+        if self.join_code is not None and code is not None:
+            out = self.join_code(joined([out, code.expand(-1, -1, *out.shape[-2:])]))
         flows: list[Tensor] = []
         masks: list[Tensor] = []
         for level, decoder, skip in zip(
@@ -103,13 +117,21 @@ class FlowNetwork(nn.Module):
 class FlowEstimator(FlowNetwork):
     """Predicts, for every target position, where to look in the source and whether it is there.
 
-    The input is the concatenated source image, source structure and target structure. With several
-    references each is estimated by itself with the same weights.
+    Structures that are maps join the source image at the input. Structures that are codes join its
+    features at the bottleneck, as their difference: the layout released for view synthesis (facts
+    1.2). With several references each is estimated by itself with the same weights.
 
     Args:
         image_channels: channels of a source image.
-        structure_channels: channels of a structure map.
+        structure_channels: channels of a structure.
         base_channels, max_channels, levels, flow_levels, gain: see :class:`FlowNetwork`.
+        structure_at: ``input`` for maps ``[B, C, H, W]``, ``bottleneck`` for codes
+            ``[B, C, 1, 1]``.
+        code: ``difference``, source code - target code (released); or ``both``, the two of them,
+            for codes whose difference leaves open where the turn begins (sines of angles).
+
+    Raises:
+        ValueError: another place, or another way to give the code.
     """
 
     def __init__(
@@ -121,9 +143,20 @@ class FlowEstimator(FlowNetwork):
         levels: int = 5,
         flow_levels: Sequence[int] = (3, 2),
         gain: float = 0.02,
+        structure_at: str = "input",
+        code: str = "difference",
     ) -> None:
-        in_channels = image_channels + 2 * structure_channels
-        super().__init__(in_channels, 1, base_channels, max_channels, levels, flow_levels, gain)
+        if structure_at not in PLACES:
+            raise ValueError(f"structure_at must be {' or '.join(PLACES)}, got {structure_at!r}")
+        if code not in CODES:
+            raise ValueError(f"code must be {' or '.join(CODES)}, got {code!r}")
+        at_input = structure_at == "input"
+        channels = image_channels + 2 * structure_channels * at_input
+        code_channels = 0 if at_input else structure_channels * (1 + (code == "both"))
+        super().__init__(
+            *(channels, 1, base_channels, max_channels, levels, flow_levels, gain, code_channels)
+        )
+        self.code = code
 
     def forward(
         self,
@@ -135,15 +168,21 @@ class FlowEstimator(FlowNetwork):
 
         Args:
             sources: R images ``[B, 3, H, W]`` in [-1, 1].
-            source_structures: R maps ``[B, C, H, W]``.
-            target_structure: ``[B, C, H, W]``.
+            source_structures: R maps ``[B, C, H, W]``, or codes ``[B, C, 1, 1]``.
+            target_structure: ``[B, C, H, W]``, or ``[B, C, 1, 1]``.
         """
         flows, masks = [], []
         for source, structure in zip(sources, source_structures, strict=True):
-            flow, mask = self.estimate(joined([source, structure, target_structure]))
+            if self.join_code is None:
+                flow, mask = self.estimate(joined([source, structure, target_structure]))
+            else:
+                flow, mask = self.estimate(source, self._code(structure, target_structure))
             flows.append(flow)
             masks.append(mask)
         return FlowOutput(flows, masks)
+
+    def _code(self, source: Tensor, target: Tensor) -> Tensor:
+        return source - target if self.code == "difference" else torch.cat([source, target], dim=1)
 
 
 def joined(inputs: Sequence[Tensor]) -> Tensor:

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from gfla_video.components.attention import EncodedSource
 from gfla_video.components.blocks import DecoderBlock, ReflectConv, ResBlock, level_width
+from gfla_video.components.code_decoder import CodeDecoder
 from gfla_video.components.encoder import PyramidEncoder
+from gfla_video.components.flow_estimator import PLACES
 from gfla_video.components.fusion import SumFusion
 from gfla_video.components.recompute import run
 from gfla_video.components.reference_kinds import part_for, parts_of
@@ -26,7 +28,7 @@ class TextureRenderer(nn.Module):
         attentions: one block per attention level, coarse to fine; a :class:`PerKind` of two where
             previous frames have weights of their own.
         attention_levels: the level (1 / 2^level of the image) of each block, coarse to fine.
-        structure_channels: channels of the target structure map.
+        structure_channels: channels of the target structure.
         base_channels: channels at 1/2.
         max_channels: upper limit of channels.
         levels: halvings of the target encoder.
@@ -34,6 +36,9 @@ class TextureRenderer(nn.Module):
         fusion: how references are blended, :class:`SumFusion` by default.
         checkpointing: keep the inputs of the target encoder's levels and of the decoder's blocks
             only for the backward pass, compute the rest again there.
+        structure_at: ``input``: the target structure is a map and is encoded; ``bottleneck``: it is
+            a code ``[B, C, 1, 1]`` and is decoded to the coarsest level (facts 1.2).
+        coordinates: a decoded code is told the position in the picture, see :class:`CodeDecoder`.
     """
 
     def __init__(
@@ -47,18 +52,29 @@ class TextureRenderer(nn.Module):
         res_blocks: int = 1,
         fusion: nn.Module | None = None,
         checkpointing: bool = False,
+        structure_at: str = "input",
+        coordinates: bool = False,
     ) -> None:
         super().__init__()
+        if structure_at not in PLACES:
+            raise ValueError(f"structure_at must be {' or '.join(PLACES)}, got {structure_at!r}")
         self.checkpointing = checkpointing
         self.attention_levels = tuple(attention_levels)
         self._check(attentions, levels, base_channels, max_channels)
         self.levels = levels
         self.attentions = nn.ModuleList(attentions)
         self.fusion = SumFusion() if fusion is None else fusion
-        self.encoder = PyramidEncoder(
-            structure_channels, base_channels, max_channels, levels, checkpointing=checkpointing
-        )
         widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
+        self.code_decoder: CodeDecoder | None = None
+        self.encoder: PyramidEncoder | None = None
+        if structure_at == "bottleneck":
+            self.code_decoder = CodeDecoder(
+                structure_channels, base_channels, widths[-1], coordinates
+            )
+        else:
+            self.encoder = PyramidEncoder(
+                structure_channels, base_channels, max_channels, levels, checkpointing=checkpointing
+            )
         self.decoders = nn.ModuleList(
             nn.Sequential(
                 *(ResBlock(widths[i], widths[i]) for _ in range(res_blocks)),
@@ -110,9 +126,9 @@ class TextureRenderer(nn.Module):
         Args:
             encoded: ``[r][scale]`` of :meth:`encode_source`.
             flow: flows and masks, ``[r][scale]``.
-            target_structure: ``[B, C, H, W]``.
+            target_structure: ``[B, C, H, W]``, or a code ``[B, C, 1, 1]``.
         """
-        out = self.encoder(target_structure)[-1]
+        out = self._coarsest(target_structure, flow)
         for index, decoder in enumerate(self.decoders):
             level = self.levels - index
             if level in self.attention_levels:
@@ -127,3 +143,13 @@ class TextureRenderer(nn.Module):
                 out = run(part, out, self.checkpointing)
         colours = run(self.to_image, out, self.checkpointing)
         return torch.tanh(colours.to(accumulation_type(colours.dtype)))
+
+    def _coarsest(self, target_structure: Tensor, flow: FlowOutput) -> Tensor:
+        """The target's features ``[B, w, h, w]`` at 1 / 2^levels, before any source is seen."""
+        if self.code_decoder is None:
+            features: Tensor = self.encoder(target_structure)[-1]  # type: ignore[misc]
+            return features
+        coarser = 2 ** (self.levels - self.attention_levels[0])
+        height, width = flow.flows[0][0].shape[-2:]  # a code does not say the picture's size
+        decoded: Tensor = self.code_decoder(target_structure, height // coarser, width // coarser)
+        return decoded

@@ -23,7 +23,8 @@ class TransferGenerator(nn.Module):
 
     References go [source frame, last generated frame, the one before, ...]. Encoder, attention and
     flow estimator serve all with the same weights, or are a :class:`PerKind` with weights for the
-    source and weights for previous frames.
+    source and weights for previous frames. Without previous frames there may be several sources
+    (views of one object), as many as are passed.
 
     Args:
         source_encoder: image ``[B, 3, H, W]`` to features, fine to coarse.
@@ -66,6 +67,7 @@ class TransferGenerator(nn.Module):
                 f"flow at the levels {flow_estimator.flow_levels} but attention at "
                 f"{renderer.attention_levels}: they must be the same"
             )
+        self.flow_levels = tuple(flow_estimator.flow_levels)
         init_orthogonal(source_encoder, gain)
         init_orthogonal(renderer, gain)
         if checkpointing:
@@ -97,21 +99,26 @@ class TransferGenerator(nn.Module):
         Args:
             sources: R pictures ``[B, 3, H, W]``, H and W multiples of 32, at least 64. A batch of 1
                 serves every target of a larger batch. A missing previous frame is the source.
-            source_structures: R maps ``[B, C, H, W]``.
-            target_structure: ``[B, C, H, W]``.
+            source_structures: R maps ``[B, C, H, W]``, or codes ``[B, C, 1, 1]``.
+            target_structure: ``[B, C, H, W]``, or ``[B, C, 1, 1]``.
             encoded: of :meth:`encode_sources`, to save the work for the next frames.
 
         Raises:
             ValueError: a size that the networks cannot halve five times.
         """
-        height, width = target_structure.shape[-2:]
+        height, width = sources[0].shape[-2:]
         if height % MULTIPLE or width % MULTIPLE or min(height, width) < MIN_SIZE:
             raise ValueError(
                 f"the generator takes multiples of {MULTIPLE} of at least {MIN_SIZE}, got "
                 f"{height} x {width}: crop, pad or resize the pictures before"
             )
+        if self.previous and len(sources) > 1 + self.previous:
+            raise ValueError(
+                f"{len(sources)} references for a generator of one source and {self.previous} "
+                "previous frames: several sources need previous=0"
+            )
         batch = target_structure.shape[0]
-        missing = 1 + self.previous - len(sources)
+        missing = 1 + self.previous - len(sources)  # below 0: several sources
         sources = [*sources, *[sources[0]] * missing]
         source_structures = [*source_structures, *[source_structures[0]] * missing]
         encoded = self.encode_sources(sources) if encoded is None else encoded

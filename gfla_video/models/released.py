@@ -211,9 +211,35 @@ def _attention_at(state: State, index: int, what: str) -> Converted:
     return assemble("PerKind", kinds)
 
 
+def _decoded_code(state: State, what: str) -> tuple[list[Rule], dict[str, Any]]:
+    """Rules and values of a renderer that decodes a code by ``block0`` and ``block1``."""
+    rules: list[Rule] = [
+        (
+            rf"block(?P<i>[01])\.{_PART}",
+            lambda m: f"code_decoder.blocks.{m.group('i')}.{_block(m)}",
+        ),
+        (
+            r"block([01])\.shortcut\.0\.(weight|bias)",
+            r"code_decoder.blocks.\1.shortcut.\2",
+        ),
+    ]
+    values = {
+        "base_channels": _size(state, "block0.shortcut.0.weight", 1, what),
+        "max_channels": _size(state, "block1.shortcut.0.weight", 1, what),
+        "levels": len(_numbers(state, r"decoder(\d+)\.")),
+        "structure_at": "bottleneck",
+    }
+    return rules, values
+
+
 def convert_renderer(state: State, what: str = "target") -> Converted:
-    """The target network: encoder, attention blocks, decoders, output."""
-    levels = _levels(state, what)
+    """The target network: encoder or decoder of a code, attention blocks, decoders, output."""
+    if "block1.model.2.weight" in state:
+        structure_rules, values = _decoded_code(state, what)
+    else:
+        structure_rules = _encoder_rules("encoder.")
+        values = _widths(state, _levels(state, what), what)
+    levels = values["levels"]
     indices = _numbers(state, r"attn(?:_[rp])?(\d+)\.")
     state, twins = _drop_twins(state, "outconv")
     attentions = [_attention_at(state, i, what) for i in indices]
@@ -221,7 +247,7 @@ def convert_renderer(state: State, what: str = "target") -> Converted:
     res_blocks = len(_numbers(rest, r"decoder0\.0\.model\.(\d+)\.model\."))
     entry = 1 if res_blocks else 0
     rules: list[Rule] = [
-        *_encoder_rules("encoder."),
+        *structure_rules,
         (
             rf"decoder(?P<i>\d+)\.0\.model\.(?P<j>\d+)\.{_PART}",
             lambda m: f"decoders.{m.group('i')}.{m.group('j')}.{_block(m)}",
@@ -242,7 +268,7 @@ def convert_renderer(state: State, what: str = "target") -> Converted:
     config = {
         "type": "TextureRenderer",
         "structure_channels": _size(state, "block0.model.0.weight", 0, what),
-        **_widths(state, levels, what),
+        **values,
         "res_blocks": res_blocks,
         "attention_levels": [levels - i for i in indices],
         "attentions": [attention.config for attention in attentions],
@@ -259,6 +285,8 @@ def convert_flow_estimator(state: State, what: str = "flow_net") -> Converted:
         *_encoder_rules("encoder."),
         (rf"decoder(?P<i>\d+)\.{_PART}", lambda m: f"decoders.{m.group('i')}.{_block(m)}"),
         (r"decoder(\d+)\.shortcut\.0\.(weight|bias)", r"decoders.\1.shortcut.\2"),
+        (rf"cat\.model\.0\.{_PART}", lambda m: f"join_code.{_block(m)}"),
+        (r"cat\.model\.0\.shortcut\.0\.(weight|bias)", r"join_code.shortcut.\1"),
         (r"jump(\d+)\.conv1\.(weight|bias)", r"skips.\1.conv.\2"),
         (
             r"output(\d+)\.(weight|bias)",
@@ -269,11 +297,17 @@ def convert_flow_estimator(state: State, what: str = "flow_net") -> Converted:
             lambda m: f"mask_heads.{heads.index(int(m.group(1)))}.{m.group(2)}",
         ),
     ]
+    widths = _widths(state, levels, what)
     in_channels = _size(state, "block0.model.0.weight", 0, what)
+    structure: dict[str, Any] = {"structure_channels": (in_channels - 3) // 2}
+    if under(state, "cat"):  # a code joins at the bottleneck
+        joint = _size(state, "cat.model.0.model.0.weight", 0, what)
+        deepest = _size(state, "cat.model.0.shortcut.0.weight", 0, what)
+        structure = {"structure_channels": joint - deepest, "structure_at": "bottleneck"}
     config = {
         "type": "FlowEstimator",
-        "structure_channels": (in_channels - 3) // 2,
-        **_widths(state, levels, what),
+        **structure,
+        **widths,
         "flow_levels": [levels - 1 - i for i in heads],
     }
     dropped = {"stored twice": [f"{what}.{name}" for name in twins]}

@@ -69,3 +69,37 @@ def test_the_mask_parameters_move_no_flow() -> None:
 def test_levels_that_cannot_be(levels: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         small(flow_levels=levels)
+
+
+def code_network(**changes: object) -> FlowEstimator:
+    return small(structure_at="bottleneck", **changes).double()
+
+
+def codes(count: int = 2) -> list[torch.Tensor]:
+    return list(torch.randn(count, 1, 2, 1, 1, dtype=torch.float64))
+
+
+def test_a_code_joins_at_the_bottleneck_as_a_difference() -> None:
+    """Only source - target counts (released), and the encoder sees the image alone."""
+    network, (source_code, target_code) = code_network(), codes()
+    assert network.encoder.blocks[0].conv1.in_channels == 3
+    image = torch.randn(1, 3, 64, 96, dtype=torch.float64)
+    first = network([image], [source_code], target_code)
+    shifted = network([image], [source_code + 0.7], target_code + 0.7)
+    torch.testing.assert_close(first.flows, shifted.flows)
+    turned = network([image], [target_code], source_code)
+    assert float((first.flows[0][1] - turned.flows[0][1]).detach().abs().max()) > 1e-4
+
+
+def test_both_codes_tell_where_a_turn_begins() -> None:
+    network, (source_code, target_code) = code_network(code="both"), codes()
+    image = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    first = network([image], [source_code], target_code)
+    shifted = network([image], [source_code + 0.7], target_code + 0.7)
+    assert float((first.flows[0][1] - shifted.flows[0][1]).detach().abs().max()) > 1e-4
+
+
+@pytest.mark.parametrize(("name", "value"), [("structure_at", "middle"), ("code", "sum")])
+def test_what_a_code_cannot_be(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        small(**{name: value})

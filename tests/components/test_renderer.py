@@ -79,3 +79,22 @@ def test_residual_blocks_per_doubling() -> None:
         for n in (0, 1, 2)
     ]
     assert counts == [0, 3, 6]
+
+
+def test_a_code_is_decoded_at_the_flows_size() -> None:
+    """The picture's size comes from the flow: a code has none."""
+    renderer = small(
+        blocks(4), attention_levels=(1,), levels=2, structure_at="bottleneck", coordinates=True
+    )
+    assert renderer.encoder is None
+    encoded = [renderer.encode_source([torch.randn(1, 4, 32, 48)])]
+    flow = FlowOutput([[torch.zeros(1, 2, 32, 48)]], [[torch.rand(1, 1, 32, 48)]])
+    first, other = torch.randn(2, 1, 2, 1, 1)
+    image = renderer(encoded, flow, first).detach()
+    assert image.shape == (1, 3, 64, 96)
+    assert float((image - renderer(encoded, flow, other).detach()).abs().max()) > 1e-5
+
+
+def test_a_structure_has_two_places() -> None:
+    with pytest.raises(ValueError, match="structure_at must be input or bottleneck, got 'end'"):
+        small(blocks(8, 8), structure_at="end")

@@ -143,3 +143,71 @@ def test_gain_of_the_initial_weights(gain: float) -> None:
         torch.testing.assert_close(values, torch.full_like(values, gain))
         assert not layer.bias.any()  # type: ignore[union-attr]
     assert torch.equal(flow.weight, before)  # the estimator brings its own
+
+
+def coded(fusion: str = "NormalizedFusion", previous: int = 0) -> Any:
+    """A tiny generator whose structures are codes of one channel."""
+    small = {"base_channels": 4, "max_channels": 8, "structure_channels": 1}
+    attention = {"type": "LocalAttention", "channels": 8, "kernel_size": 3, "hidden": 4}
+    config = {
+        "type": "TransferGenerator",
+        "source_encoder": {"type": "PyramidEncoder", "base_channels": 4, "max_channels": 8},
+        "flow_estimator": {
+            "type": "FlowEstimator",
+            "structure_at": "bottleneck",
+            "gain": 1.0,
+            **small,
+        },
+        "renderer": {
+            "type": "TextureRenderer",
+            "structure_at": "bottleneck",
+            "attentions": [attention, attention],
+            "fusion": {"type": fusion},
+            **small,
+        },
+        "previous": previous,
+        "gain": 1.0,
+    }
+    return MODELS.build(config).double().eval()
+
+
+def views(count: int, batch: int = 2) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Random pictures and codes of so many views, and a target code."""
+    images = list(torch.rand(count, batch, 3, 64, 96, dtype=torch.float64) * 2 - 1)
+    codes = list(torch.randn(count + 1, batch, 1, 1, 1, dtype=torch.float64))
+    return images, codes[:-1], codes[-1]
+
+
+def test_several_views_are_references_in_any_order() -> None:
+    """One generator serves one view and three; with normalised fusion their order is the same."""
+    generator = coded()
+    images, codes, target = views(3)
+    out = generator(images, codes, target)
+    assert out.image.shape == (2, 3, 64, 96) and len(out.flows) == len(out.masks) == 3
+    turned = generator(images[::-1], codes[::-1], target)
+    torch.testing.assert_close(turned.image, out.image)
+    torch.testing.assert_close(turned.flows[0], out.flows[2])
+    again = generator(images, codes, target, generator.encode_sources(images))
+    torch.testing.assert_close(again.image, out.image)
+    alone = generator(images[:1], codes[:1], target)
+    torch.testing.assert_close(alone.flows[0], out.flows[0])
+    assert float((alone.image - out.image).detach().abs().max()) > 1e-5
+
+
+def test_the_same_view_twice_is_the_view() -> None:
+    images, codes, target = views(1)
+    generator = coded("SumFusion")
+    one, two = generator(images, codes, target), generator(images * 2, codes * 2, target)
+    assert float((one.image - two.image).detach().abs().max()) > 1e-5  # the sum adds them up
+    generator = coded()
+    with torch.no_grad():  # where the mask is 1, a view is taken whole however often it comes
+        for head in generator.flow_estimator.mask_heads:
+            head.bias.fill_(40.0)
+    one, two = generator(images, codes, target), generator(images * 2, codes * 2, target)
+    torch.testing.assert_close(one.image, two.image)
+
+
+def test_several_sources_leave_no_room_for_previous_frames() -> None:
+    images, codes, target = views(3)
+    with pytest.raises(ValueError, match="3 references for a generator of one source and 1"):
+        coded(previous=1)(images, codes, target)

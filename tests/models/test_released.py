@@ -19,12 +19,31 @@ def tensors(arrays: dict, dtype: torch.dtype, *names: str) -> list[torch.Tensor]
     return [torch.from_numpy(arrays[name]).to(dtype) for name in names]
 
 
-@pytest.mark.parametrize("name", ["pose_fashion", "pose_market"])
+STILLS = ["pose_fashion", "pose_market", "shapenet", "shapenet_2layers"]
+
+
+def task_of(case: str) -> str:
+    """The task that a case's checkpoint belongs to."""
+    return "view_synthesis" if case.startswith("shapenet") else "pose"
+
+
+def parts_of_image(image: torch.Tensor, names: set[str]) -> dict[str, torch.Tensor]:
+    """The picture as a case stores it: whole, or thinned out with two of its corners."""
+    if "image" in names:
+        return {"image": image}
+    return {
+        "image_stride3": image[:, :, ::3, ::3],
+        "image_tl": image[:, :, :40, :40],
+        "image_br": image[:, :, -40:, -40:],
+    }
+
+
+@pytest.mark.parametrize("name", STILLS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_generator(golden: Callable, tmp_path: Path, name: str, dtype: torch.dtype) -> None:
     case, arrays, folder = golden(name)
     out_file = tmp_path / "model.pth"
-    report = convert_checkpoint("pose", folder / "latest_net_G.pth", out_file)
+    report = convert_checkpoint(task_of(name), folder / "latest_net_G.pth", out_file)
     assert report["networks"] == ["generator"]
     generator = load_generator(out_file).to(dtype)
     assert not generator.training
@@ -34,7 +53,7 @@ def test_generator(golden: Callable, tmp_path: Path, name: str, dtype: torch.dty
         again = generator([source], [source_b], target_b, generator.encode_sources([source]))
     double = dtype == torch.float64
     tolerance = case["tolerance"]["float64_run_abs" if double else "suggested_abs"]
-    compared = {"image": out.image}
+    compared = parts_of_image(out.image, set(arrays))
     for scale in range(len(out.flows[0])):
         compared |= {f"flow{scale}": out.flows[0][scale], f"mask{scale}": out.masks[0][scale]}
     assert set(compared) == {n for n in arrays if n.startswith(("image", "flow", "mask"))}
@@ -111,6 +130,25 @@ def test_another_task_is_refused(golden: Callable, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="video checkpoint"):
         convert_checkpoint("pose", folder / "latest_net_G.pth", tmp_path / "x.pth")
     assert not (tmp_path / "x.pth").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "said"),
+    [("shapenet", "pose", "structures are codes"), ("pose_market", "view_synthesis", "are maps")],
+)
+def test_other_structures_are_refused(
+    golden: Callable, tmp_path: Path, name: str, task: str, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        convert_checkpoint(task, golden(name).folder / "latest_net_G.pth", tmp_path / "x.pth")
+
+
+def test_what_else_view_synthesis_needs(golden: Callable, tmp_path: Path) -> None:
+    out = tmp_path / "model.pth"
+    for name, size in (("shapenet", [256, 256]), ("shapenet_2layers", [128, 128])):
+        convert_checkpoint("view_synthesis", golden(name).folder / "latest_net_G.pth", out)
+        meta = torch.load(out, weights_only=True)["meta"]
+        assert meta["size"] == size and meta["structure"]["type"] == "CameraBins"
 
 
 def test_a_missing_tensor_is_said(tmp_path: Path, golden: Callable) -> None:

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gfla_video.models.released import (
-    Converted,
-    State,
-    assemble,
-    convert_attention,
-    convert_discriminator,
-    convert_encoder,
-    convert_flow_estimator,
-    convert_renderer,
-    under,
-)
+from gfla_video.models.released import Converted, State
+from gfla_video.models.released_stills import convert_still_networks
 from gfla_video.registry import CONVERTERS
-from gfla_video.utils.errors import UserError
 
 
 @CONVERTERS.register_module(name="pose")
@@ -31,24 +21,7 @@ class PoseConverter:
         Raises:
             UserError: the names are those of no pose network.
         """
-        parts = {name.split(".")[0] for name in state}
-        if {"source_previous", "source_reference"} & parts:
-            raise UserError(
-                "this is a video checkpoint (it has source_previous and source_reference), "
-                "not one of the pose task: convert it with its own task"
-            )
-        if parts == {"source", "target", "flow_net"}:
-            return {"generator": self._generator(state)}
-        if parts == {"flow_net"}:
-            return {"flow_estimator": convert_flow_estimator(under(state, "flow_net"))}
-        if parts == {"fully_connect_layer"}:
-            return {"attention": convert_attention(state)}
-        if "block0" in parts and "conv" in parts:
-            return {"discriminator": convert_discriminator(state)}
-        raise UserError(
-            f"no pose network has the parts {', '.join(sorted(parts)[:6])}; a generator has "
-            "source, target and flow_net"
-        )
+        return convert_still_networks(state, "pose", "input")
 
     def meta(self, networks: dict[str, Converted]) -> dict[str, Any]:
         """What a checkpoint's user needs beside the weights: structure, driver, picture size.
@@ -64,11 +37,3 @@ class PoseConverter:
             scales = len(networks["generator"].config["flow_estimator"]["flow_levels"])
             meta["size"] = [128, 64] if scales == 1 else [256, 256]
         return meta
-
-    def _generator(self, state: State) -> Converted:
-        flow = convert_flow_estimator(under(state, "flow_net"))
-        renderer = convert_renderer(under(state, "target"))
-        deepest = max(renderer.config["attention_levels"])
-        encoder = convert_encoder(under(state, "source"), used_levels=deepest)
-        parts = {"source_encoder": encoder, "flow_estimator": flow, "renderer": renderer}
-        return assemble("TransferGenerator", parts)

@@ -1,0 +1,49 @@
+"""From a structure that is a code to features of the renderer's coarsest level (facts 1.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gfla_video.components.blocks import DecoderBlock
+
+DOUBLINGS = 2
+
+
+class CodeDecoder(nn.Module):
+    """A code ``[B, C, 1, 1]``, repeated over a small grid and doubled twice.
+
+    Released: 8 x 8 to 32 x 32, the coarsest level (1/8) of a 256 x 256 picture. There the code is
+    the same everywhere, so instance norm takes it away and it passes by the blocks' side paths
+    alone, and positions are told apart by what the borders let in.
+
+    Args:
+        channels: C of the code.
+        hidden: channels after the first doubling.
+        out_channels: channels of the result.
+        coordinates: give the first block x and y, from -1 to 1, beside the code (CoordConv, Liu et
+            al. 2018): with them every position knows from the start where it is.
+    """
+
+    def __init__(
+        self, channels: int, hidden: int, out_channels: int, coordinates: bool = False
+    ) -> None:
+        super().__init__()
+        self.coordinates = coordinates
+        first = channels + 2 * coordinates
+        self.blocks = nn.ModuleList(
+            [DecoderBlock(first, hidden), DecoderBlock(hidden, out_channels)]
+        )
+
+    def forward(self, code: Tensor, height: int, width: int) -> Tensor:
+        """``[B, C, 1, 1]`` to ``[B, out_channels, height, width]``, both multiples of four."""
+        rows, columns = height // 2**DOUBLINGS, width // 2**DOUBLINGS
+        out = code.expand(-1, -1, rows, columns)
+        if self.coordinates:
+            y = torch.linspace(-1, 1, rows, device=code.device, dtype=code.dtype)
+            x = torch.linspace(-1, 1, columns, device=code.device, dtype=code.dtype)
+            grid = torch.stack(torch.meshgrid(x, y, indexing="xy"))  # [2, rows, columns]
+            out = torch.cat([out, grid.expand(code.shape[0], -1, -1, -1)], dim=1)
+        for block in self.blocks:
+            out = block(out)  # to [B, hidden, 2 rows, 2 columns], then the result
+        return out

@@ -1,0 +1,1 @@
+"""View synthesis: an object in a picture is seen by another camera."""
