@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from gfla_video.components.blocks import DecoderBlock
+from gfla_video.components.code_join import CodeJoin
 
 DOUBLINGS = 2
 
@@ -21,16 +21,15 @@ class CodeDecoder(nn.Module):
         channels: C of the code.
         hidden: channels after the first doubling.
         out_channels: channels of the result.
-        coordinates: give the first block x and y, from -1 to 1, beside the code (CoordConv, Liu et
-            al. 2018): with them every position knows from the start where it is.
+        positions: the code meets the positions in a :class:`CodeJoin` of ``out_channels`` first.
     """
 
     def __init__(
-        self, channels: int, hidden: int, out_channels: int, coordinates: bool = False
+        self, channels: int, hidden: int, out_channels: int, positions: bool = False
     ) -> None:
         super().__init__()
-        self.coordinates = coordinates
-        first = channels + 2 * coordinates
+        self.join = CodeJoin(channels, out_channels) if positions else None
+        first = out_channels if positions else channels
         self.blocks = nn.ModuleList(
             [DecoderBlock(first, hidden), DecoderBlock(hidden, out_channels)]
         )
@@ -38,12 +37,10 @@ class CodeDecoder(nn.Module):
     def forward(self, code: Tensor, height: int, width: int) -> Tensor:
         """``[B, C, 1, 1]`` to ``[B, out_channels, height, width]``, both multiples of four."""
         rows, columns = height // 2**DOUBLINGS, width // 2**DOUBLINGS
-        out = code.expand(-1, -1, rows, columns)
-        if self.coordinates:
-            y = torch.linspace(-1, 1, rows, device=code.device, dtype=code.dtype)
-            x = torch.linspace(-1, 1, columns, device=code.device, dtype=code.dtype)
-            grid = torch.stack(torch.meshgrid(x, y, indexing="xy"))  # [2, rows, columns]
-            out = torch.cat([out, grid.expand(code.shape[0], -1, -1, -1)], dim=1)
+        if self.join is None:
+            out = code.expand(-1, -1, rows, columns)
+        else:
+            out = self.join(code, (rows, columns))
         for block in self.blocks:
             out = block(out)  # to [B, hidden, 2 rows, 2 columns], then the result
         return out

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gfla_video.components.blocks import DecoderBlock, ReflectConv, ResBlock, level_width
+from gfla_video.components.code_join import CodeJoin
 from gfla_video.components.encoder import PyramidEncoder
 from gfla_video.components.init import init_orthogonal
 from gfla_video.registry import MODELS
@@ -15,6 +16,7 @@ from gfla_video.structures import FlowOutput
 
 PLACES = ("input", "bottleneck")
 CODES = ("difference", "both")
+JOINS = ("residual", "positions")
 
 
 class FloatConv(nn.Conv2d):
@@ -46,6 +48,9 @@ class FlowNetwork(nn.Module):
         flow_levels: levels with a flow and a mask head, coarse to fine.
         gain: of the orthogonal initial weights (released: 0.02).
         code_channels: channels of a code that joins the features at the bottleneck, 0 for none.
+        join: how it does, of ``JOINS``.
+        norm: of the encoder, see :class:`PyramidEncoder`.
+        skips: whether the encoder's features are added to the decoder's.
     """
 
     def __init__(
@@ -58,6 +63,9 @@ class FlowNetwork(nn.Module):
         flow_levels: Sequence[int],
         gain: float,
         code_channels: int = 0,
+        join: str = "residual",
+        norm: str = "instance",
+        skips: bool = True,
     ) -> None:
         super().__init__()
         self.flow_levels = tuple(flow_levels)
@@ -65,17 +73,16 @@ class FlowNetwork(nn.Module):
             raise ValueError(f"flow_levels must go coarse to fine, got {self.flow_levels}")
         if not self.flow_levels or self.flow_levels[0] >= levels or self.flow_levels[-1] < 1:
             raise ValueError(f"flow_levels must lie in 1..{levels - 1}, got {self.flow_levels}")
-        self.encoder = PyramidEncoder(in_channels, base_channels, max_channels, levels)
+        self.encoder = PyramidEncoder(in_channels, base_channels, max_channels, levels, norm)
         self.decoder_levels = tuple(range(levels - 1, self.flow_levels[-1] - 1, -1))
         widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
         out_widths = [widths[level - 1] for level in self.decoder_levels]
-        joint = widths[-1] + code_channels
-        self.join_code = ResBlock(joint, widths[-1], hidden=joint) if code_channels else None
+        self.join_code = _join(join, widths[-1], code_channels) if code_channels else None
         self.decoders = nn.ModuleList(
             DecoderBlock(widths[level], widths[level - 1], hidden=widths[level - 1])
             for level in self.decoder_levels
         )
-        self.skips = nn.ModuleList(ReflectConv(width, width) for width in out_widths)
+        self.skips = nn.ModuleList(ReflectConv(width, width) for width in out_widths if skips)
         heads = [widths[level - 1] for level in self.flow_levels]
         self.flow_heads = nn.ModuleList(
             FloatConv(width, 2 * references, 3, padding=1) for width in heads
@@ -99,13 +106,15 @@ class FlowNetwork(nn.Module):
         features = self.encoder(x)  # fine to coarse
         out = features[-1]
         if self.join_code is not None and code is not None:
-            out = self.join_code(joined([out, code.expand(-1, -1, *out.shape[-2:])]))
+            out = self.join_code(code, out.shape[-2:], out)
         flows: list[Tensor] = []
         masks: list[Tensor] = []
-        for level, decoder, skip in zip(
-            self.decoder_levels, self.decoders, self.skips, strict=True
+        for number, (level, decoder) in enumerate(
+            zip(self.decoder_levels, self.decoders, strict=True)
         ):
-            out = decoder(out) + skip(features[level - 1])  # [B, w, H/2^level, W/2^level]
+            out = decoder(out)  # [B, w, H/2^level, W/2^level]
+            if self.skips:
+                out = out + self.skips[number](features[level - 1])
             if level in self.flow_levels:
                 head = len(flows)
                 flows.append(self.flow_heads[head](out))
@@ -129,6 +138,11 @@ class FlowEstimator(FlowNetwork):
             ``[B, C, 1, 1]``.
         code: ``difference``, source code - target code (released); or ``both``, the two of them,
             for codes whose difference leaves open where the turn begins (sines of angles).
+        join: how a code meets the features: ``residual`` (released) or ``positions``
+            (:class:`CodeJoin`).
+        norm: of the encoder, ``instance`` (released) or ``none``.
+        skips: add the encoder's features to the decoder's (released). With a code they lie where
+            the source has them, not where the target does.
 
     Raises:
         ValueError: another place, or another way to give the code.
@@ -145,6 +159,9 @@ class FlowEstimator(FlowNetwork):
         gain: float = 0.02,
         structure_at: str = "input",
         code: str = "difference",
+        join: str = "residual",
+        norm: str = "instance",
+        skips: bool = True,
     ) -> None:
         if structure_at not in PLACES:
             raise ValueError(f"structure_at must be {' or '.join(PLACES)}, got {structure_at!r}")
@@ -154,7 +171,8 @@ class FlowEstimator(FlowNetwork):
         channels = image_channels + 2 * structure_channels * at_input
         code_channels = 0 if at_input else structure_channels * (1 + (code == "both"))
         super().__init__(
-            *(channels, 1, base_channels, max_channels, levels, flow_levels, gain, code_channels)
+            *(channels, 1, base_channels, max_channels, levels, flow_levels, gain),
+            *(code_channels, join, norm, skips),
         )
         self.code = code
 
@@ -183,6 +201,25 @@ class FlowEstimator(FlowNetwork):
 
     def _code(self, source: Tensor, target: Tensor) -> Tensor:
         return source - target if self.code == "difference" else torch.cat([source, target], dim=1)
+
+
+class ResidualJoin(ResBlock):
+    """Features and the repeated code through one residual block, as released (facts 1.2)."""
+
+    def __init__(self, features: int, code: int) -> None:
+        super().__init__(features + code, features, hidden=features + code)
+
+    def forward(self, code: Tensor, size: Sequence[int], features: Tensor) -> Tensor:
+        """``[B, C, 1, 1]`` and ``[B, f, h, w]`` to ``[B, f, h, w]``."""
+        return super().forward(joined([features, code.expand(-1, -1, *size)]))
+
+
+def _join(kind: str, features: int, code: int) -> nn.Module:
+    if kind not in JOINS:
+        raise ValueError(f"join must be {' or '.join(JOINS)}, got {kind!r}")
+    return (
+        ResidualJoin(features, code) if kind == "residual" else CodeJoin(code, features, features)
+    )
 
 
 def joined(inputs: Sequence[Tensor]) -> Tensor:

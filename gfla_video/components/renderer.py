@@ -11,7 +11,7 @@ from gfla_video.components.attention import EncodedSource
 from gfla_video.components.blocks import DecoderBlock, ReflectConv, ResBlock, level_width
 from gfla_video.components.code_decoder import CodeDecoder
 from gfla_video.components.encoder import PyramidEncoder
-from gfla_video.components.flow_estimator import PLACES
+from gfla_video.components.flow_estimator import JOINS, PLACES
 from gfla_video.components.fusion import SumFusion
 from gfla_video.components.recompute import run
 from gfla_video.components.reference_kinds import part_for, parts_of
@@ -38,7 +38,8 @@ class TextureRenderer(nn.Module):
             only for the backward pass, compute the rest again there.
         structure_at: ``input``: the target structure is a map and is encoded; ``bottleneck``: it is
             a code ``[B, C, 1, 1]`` and is decoded to the coarsest level (facts 1.2).
-        coordinates: a decoded code is told the position in the picture, see :class:`CodeDecoder`.
+        join: how a code meets the positions: ``residual`` (released) or ``positions``, see
+            :class:`CodeDecoder`.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class TextureRenderer(nn.Module):
         fusion: nn.Module | None = None,
         checkpointing: bool = False,
         structure_at: str = "input",
-        coordinates: bool = False,
+        join: str = "residual",
     ) -> None:
         super().__init__()
+        if join not in JOINS:
+            raise ValueError(f"join must be {' or '.join(JOINS)}, got {join!r}")
         if structure_at not in PLACES:
             raise ValueError(f"structure_at must be {' or '.join(PLACES)}, got {structure_at!r}")
         self.checkpointing = checkpointing
@@ -69,7 +72,7 @@ class TextureRenderer(nn.Module):
         self.encoder: PyramidEncoder | None = None
         if structure_at == "bottleneck":
             self.code_decoder = CodeDecoder(
-                structure_channels, base_channels, widths[-1], coordinates
+                structure_channels, base_channels, widths[-1], join == "positions"
             )
         else:
             self.encoder = PyramidEncoder(

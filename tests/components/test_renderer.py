@@ -84,7 +84,7 @@ def test_residual_blocks_per_doubling() -> None:
 def test_a_code_is_decoded_at_the_flows_size() -> None:
     """The picture's size comes from the flow: a code has none."""
     renderer = small(
-        blocks(4), attention_levels=(1,), levels=2, structure_at="bottleneck", coordinates=True
+        blocks(4), attention_levels=(1,), levels=2, structure_at="bottleneck", join="positions"
     )
     assert renderer.encoder is None
     encoded = [renderer.encode_source([torch.randn(1, 4, 32, 48)])]

@@ -1,0 +1,27 @@
+"""A code acts on every position in its own way."""
+
+from __future__ import annotations
+
+import torch
+
+from gfla_video.components.code_join import CodeJoin
+
+
+def test_positions_answer_a_code_differently() -> None:
+    """Far from the borders, and with no features: only the position can make the difference."""
+    join = CodeJoin(4, out_channels=6).double()
+    first, other = torch.randn(2, 1, 4, 1, 1, dtype=torch.float64)
+    change = (join(first, (32, 32)) - join(other, (32, 32))).detach()[0, :, 8:24, 8:24]
+    assert float((change - change[:, :1, :1]).abs().max()) > 1e-4
+
+
+def test_features_and_a_code_of_any_size() -> None:
+    join = CodeJoin(4, out_channels=6, feature_channels=3).double()
+    codes = torch.randn(2, 4, 1, 1, dtype=torch.float64)
+    features = torch.randn(2, 3, 5, 7, dtype=torch.float64)
+    out = join(codes, (5, 7), features)
+    assert out.shape == (2, 6, 5, 7)
+    for index in range(2):  # each of a batch by itself
+        alone = join(codes[index : index + 1], (5, 7), features[index : index + 1])
+        torch.testing.assert_close(out[index : index + 1], alone)
+    assert float((out - join(codes, (5, 7), features + 1)).detach().abs().max()) > 1e-3
