@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from gfla_video.apis.evaluate import BASELINES, evaluate, format_count, format_table
+from gfla_video.apis.evaluate import evaluate
 from gfla_video.apis.inference import add_inference_arguments, take_inference_options
+from gfla_video.apis.tables import BASELINES, format_count, format_table
 from gfla_video.utils.cli import run
 
 

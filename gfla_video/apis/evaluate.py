@@ -31,6 +31,7 @@ from gfla_video.apis.predictors import (
     zero_flow,
 )
 from gfla_video.apis.preview import write_preview
+from gfla_video.apis.tables import BASELINES, Results
 from gfla_video.engine.stages import expand_stages
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
 from gfla_video.registry import DATASETS, METRICS
@@ -40,8 +41,6 @@ from gfla_video.utils.progress import progress
 from gfla_video.utils.workers import plain_worker_errors
 from gfla_video.visualization import tensor_to_uint8
 
-BASELINES = ("copy_source", "mean_of_targets", "zero_flow")
-Results = dict[str, dict[str, float | None]]
 Observer = Callable[[Batch, list[Prediction]], None]
 
 
@@ -151,27 +150,6 @@ def evaluate_predictors(
     }
 
 
-def format_count(report: Mapping[str, Any]) -> str:
-    """What was measured: ``6 held-out samples``, ``144 held-out frames of 6 clips``."""
-    if "clips" in report:
-        return f"{report['count']} held-out frames of {report['clips']} clips"
-    return f"{report['count']} held-out samples"
-
-
-def format_table(results: Results) -> str:
-    """Predictors as rows, values as columns, ``-`` where a value is not defined."""
-    columns = list(dict.fromkeys(key for values in results.values() for key in values))
-    rows = [["", *columns]]
-    for name, values in results.items():
-        cells = [values.get(column) for column in columns]
-        rows.append([name, *("-" if cell is None else f"{cell:.4f}" for cell in cells)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns) + 1)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
-
-
 def _served(metric: BaseMetric, predictions: list[Prediction]) -> bool:
     needed = getattr(metric, "needs_predictions", ())
     return all(key in prediction for prediction in predictions for key in needed)
@@ -185,6 +163,7 @@ def _origin(cfg: Config, meta: Mapping[str, Any], checkpoint: Path) -> dict[str,
         "checkpoint": checkpoint.name,
         "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         "iterations": meta.get("iter"),
+        "train_seconds": meta.get("train_seconds"),
         "size": list(cfg.size) if cfg.get("size") else None,
         "protocol": cfg.get("protocol"),
         "test_metrics": [dict(metric) for metric in cfg.get("test_metrics", [])],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import torch
@@ -23,6 +24,10 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     batch size goes on at the same global sample. Random generators are restored after the data
     iterator is made (making one draws from torch's generator).
 
+    Attributes:
+        earlier_seconds: what led to the weights that the run starts from, see
+            :attr:`train_seconds`; 0 for new weights, None where a checkpoint does not say it.
+
     Args:
         runner: MMEngine's.
         dataloader: MMEngine's.
@@ -39,11 +44,24 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         super().__init__(runner, dataloader, max_iters, **kwargs)
         self.samples_seen = 0
         self.rng_states: list[dict[str, Any]] | None = None
+        self.earlier_seconds: float | None = 0.0
+        self._began: float | None = None
+
+    @property
+    def train_seconds(self) -> float | None:
+        """Wall clock of the training that made the weights: this loop with its data, validation
+        and checkpoints, after the stages and runs before. What a killed run did after its last
+        checkpoint is not in it. None where a checkpoint that it began from does not say its own.
+        """
+        if self.earlier_seconds is None or self._began is None:
+            return self.earlier_seconds
+        return self.earlier_seconds + time.monotonic() - self._began
 
     def restore(self, meta: dict[str, Any], rng_states: list[dict[str, Any]] | None) -> None:
         """Take over a checkpoint's counters; its generators are restored when the data is ready."""
         self._epoch, self._iter = meta["epoch"], meta["iter"]
         self.samples_seen = meta["samples"]
+        self.earlier_seconds = meta.get("train_seconds")
         self.rng_states = rng_states
 
     def run(self) -> torch.nn.Module:
@@ -57,6 +75,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         if self.rng_states is not None:
             restore_rng(self.rng_states, self.runner.logger)
         self.runner.model.train()
+        self._began = time.monotonic()
         while self._iter < self._max_iters and not self.stop_training:
             with plain_worker_errors():
                 batch = next(data)

@@ -77,7 +77,8 @@ class PerNetworkOptimConstructor:
         trainable = [name for name, child in model.named_children() if _parameters(child)]
         for name in self.configs:
             if name not in trainable:
-                reason = "has no trainable parameter" if hasattr(model, name) else "is no child"
+                known = getattr(model, name, None) is not None
+                reason = "has no trainable parameter" if known else "is no child"
                 raise UserError(
                     f"optim_wrapper.{name}: '{name}' {reason} of {type(model).__name__}, "
                     f"which trains {_listed(trainable)}"

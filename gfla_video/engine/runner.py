@@ -153,6 +153,8 @@ class StageRunner(Runner):
             checkpoint = read_checkpoint(self._load_from)
             for line in carry_over(self.model, checkpoint["state_dict"], self._load_from):
                 say(self.logger, line)
+            if isinstance(self.train_loop, ResumableTrainLoop):
+                self.train_loop.earlier_seconds = checkpoint["meta"].get("train_seconds")
         self._has_loaded = True
 
     def load_checkpoint(
@@ -259,6 +261,7 @@ class StageRunner(Runner):
             "epoch": self.epoch,
             "iter": self.iter + 1,
             "samples": getattr(self.train_loop, "samples_seen", None),
+            "train_seconds": getattr(self.train_loop, "train_seconds", None),
             "max_iters": self.max_iters,
             "seed": self.seed,
             "time": time.strftime("%Y-%m-%d %H:%M:%S"),

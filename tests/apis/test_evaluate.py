@@ -15,8 +15,9 @@ from mmengine.config import Config
 from PIL import Image
 from torch.utils.data import DataLoader, default_collate
 
-from gfla_video.apis.evaluate import evaluate, evaluate_predictors, format_table
+from gfla_video.apis.evaluate import evaluate, evaluate_predictors
 from gfla_video.apis.predictors import copy_source, mean_of_targets, network_predictor, zero_flow
+from gfla_video.apis.tables import format_table
 from gfla_video.utils.errors import UserError
 
 TOY = '''
@@ -100,7 +101,7 @@ def save(path: Path, networks: dict[str, Any], task: str = "pose") -> Path:
     if "generator" in networks:
         state = {f"generator.{key}": value for key, value in state.items()}
         state["generator.keep"] = torch.tensor(0.5)
-    meta = {"task": task, "iter": 7, **networks}
+    meta = {"task": task, "iter": 7, "train_seconds": 61.5, **networks}
     torch.save({"meta": meta, "state_dict": state}, path)
     return path
 
@@ -120,7 +121,7 @@ def test_numbers_files_and_pictures(toy: Path, sample_data: Path) -> None:
     assert stored["results"] == report["results"]
     assert stored["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert stored["versions"]["torch"] == torch.__version__.split("+")[0]
-    assert stored["iterations"] == 7
+    assert (stored["iterations"], stored["train_seconds"]) == (7, 61.5)
     assert stored["size"] == [64, 64]
     assert stored["inference"] == {
         "precision": "float32",
@@ -297,10 +298,11 @@ def test_a_network_is_split_into_samples() -> None:
 
 
 def test_the_table_has_a_dash_for_what_is_not_defined() -> None:
-    lines = format_table({"model": {"a": 0.5, "b": None}, "copy_source": {"a": 1.0}}).split("\n")
-    assert lines[0].split() == ["a", "b"]
-    assert lines[1].split() == ["model", "0.5000", "-"]
-    assert lines[2].split() == ["copy_source", "1.0000", "-"]
+    rows = {"model": {"a": 0.5, "b": None, "whole": 312}, "copy_source": {"a": 1.0}}
+    lines = format_table(rows).split("\n")
+    assert lines[0].split() == ["a", "b", "whole"]
+    assert lines[1].split() == ["model", "0.5000", "-", "312"]
+    assert lines[2].split() == ["copy_source", "1.0000", "-", "-"]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from gfla_video.apis.evaluate import evaluate, format_count
+from gfla_video.apis.evaluate import evaluate
 from gfla_video.apis.predictors import (
     CHUNK,
     copy_source,
@@ -23,6 +23,7 @@ from gfla_video.apis.predictors import (
     zero_flow,
 )
 from gfla_video.apis.preview import write_preview
+from gfla_video.apis.tables import format_count
 from gfla_video.registry import DATASETS, MODELS, STRUCTURES
 from gfla_video.structures import FlowOutput, GeneratorOutput
 from gfla_video.utils.errors import UserError

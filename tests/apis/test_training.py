@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,7 +19,13 @@ sys.path.insert(0, str(TOY_FOLDER))
 import toy_training  # noqa: E402
 
 from gfla_video.apis import train  # noqa: E402
-from gfla_video.engine.checkpoint import last_checkpoint, read_checkpoint  # noqa: E402
+from gfla_video.engine import loop  # noqa: E402
+from gfla_video.engine.checkpoint import (  # noqa: E402
+    last_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+    write_pointer,
+)
 from gfla_video.utils.errors import UserError  # noqa: E402
 
 PATHS = f"{ROOT}:{TOY_FOLDER}"
@@ -91,6 +98,56 @@ def test_a_longer_stage_goes_on(config: Path, finished: Path, tmp_path: Path) ->
     train(config, tmp_path / "run", resume=True, cfg_options=more, device="cpu")
     meta = read_checkpoint(tmp_path / "run" / "model.pth")["meta"]
     assert (meta["iter"], meta["samples"]) == (7, 14)
+
+
+@pytest.fixture
+def ten_seconds_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that only training moves, by ten seconds per iteration."""
+    now, step = [1000.0], loop.ResumableTrainLoop.run_iter
+
+    def timed(self: loop.ResumableTrainLoop, batch: object) -> None:
+        now[0] += 10
+        step(self, batch)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(loop.ResumableTrainLoop, "run_iter", timed)
+
+
+def seconds(checkpoint: Path) -> float | None:
+    return read_checkpoint(checkpoint)["meta"]["train_seconds"]
+
+
+def test_the_seconds_of_stages_and_resumed_runs_are_summed(
+    config: Path, tmp_path: Path, ten_seconds_a_step: None
+) -> None:
+    final = train(config, tmp_path, device="cpu")
+    flow, full = tmp_path / "stage1_flow", tmp_path / "stage2_full"
+    assert [seconds(flow / f"iter_{done}.pth") for done in (4, 6)] == [40, 60]
+    assert [seconds(full / f"iter_{done}.pth") for done in (4, 6)] == [100, 120]
+    assert seconds(final) == 120
+    write_pointer(full, full / "iter_4.pth")  # as if killed after it: what came then is lost
+    assert seconds(train(config, tmp_path, resume=True, device="cpu")) == 120
+    train(config, tmp_path, resume=True, device="cpu")  # a finished run
+    assert seconds(final) == 120
+    longer = {"stages.1.train_cfg": {"max_iters": 7}}
+    train(config, tmp_path, resume=True, cfg_options=longer, device="cpu")
+    assert seconds(final) == 130
+    assert seconds(train(config, tmp_path, stage=1, overwrite=True, device="cpu")) == 60
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_seconds_are_unknown_after_weights_that_do_not_say_them(
+    config: Path, finished: Path, tmp_path: Path, resume: bool
+) -> None:
+    content = read_checkpoint(finished / "stage1_flow" / "iter_4.pth")
+    del content["meta"]["train_seconds"]
+    silent = tmp_path / "stage1_flow" / "silent.pth" if resume else tmp_path / "silent.pth"
+    write_checkpoint(content, silent)
+    if resume:
+        write_pointer(silent.parent, silent)
+    options = {} if resume else {"load_from": str(silent)}
+    trained = train(config, tmp_path, 1, resume, cfg_options=options, device="cpu")
+    assert seconds(trained) is None
 
 
 def test_resume_without_a_run_starts_one(
