@@ -37,7 +37,7 @@ class FloatConv(nn.Conv2d):
 class FlowNetwork(nn.Module):
     """The U-shaped network of all estimators: a tensor to flows and masks of R references.
 
-    Level L has 1 / 2^L of the input's resolution.
+    Level L has 1 / 2^L of the input's resolution; level 0 is the input's own.
 
     Args:
         in_channels: channels of the concatenated input.
@@ -71,19 +71,23 @@ class FlowNetwork(nn.Module):
         self.flow_levels = tuple(flow_levels)
         if list(self.flow_levels) != sorted(set(self.flow_levels), reverse=True):
             raise ValueError(f"flow_levels must go coarse to fine, got {self.flow_levels}")
-        if not self.flow_levels or self.flow_levels[0] >= levels or self.flow_levels[-1] < 1:
-            raise ValueError(f"flow_levels must lie in 1..{levels - 1}, got {self.flow_levels}")
+        if not self.flow_levels or self.flow_levels[0] >= levels or self.flow_levels[-1] < 0:
+            raise ValueError(f"flow_levels must lie in 0..{levels - 1}, got {self.flow_levels}")
         self.encoder = PyramidEncoder(in_channels, base_channels, max_channels, levels, norm)
         self.decoder_levels = tuple(range(levels - 1, self.flow_levels[-1] - 1, -1))
-        widths = [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
-        out_widths = [widths[level - 1] for level in self.decoder_levels]
+        widths = [base_channels]  # by level; the picture's own resolution has no encoder
+        widths += [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
         self.join_code = _join(join, widths[-1], code_channels) if code_channels else None
         self.decoders = nn.ModuleList(
-            DecoderBlock(widths[level], widths[level - 1], hidden=widths[level - 1])
+            DecoderBlock(widths[level + 1], widths[level], hidden=widths[level])
             for level in self.decoder_levels
         )
-        self.skips = nn.ModuleList(ReflectConv(width, width) for width in out_widths if skips)
-        heads = [widths[level - 1] for level in self.flow_levels]
+        self.skips = nn.ModuleList(
+            ReflectConv(widths[level], widths[level])
+            for level in self.decoder_levels
+            if skips and level
+        )
+        heads = [widths[level] for level in self.flow_levels]
         self.flow_heads = nn.ModuleList(
             FloatConv(width, 2 * references, 3, padding=1) for width in heads
         )
@@ -113,7 +117,7 @@ class FlowNetwork(nn.Module):
             zip(self.decoder_levels, self.decoders, strict=True)
         ):
             out = decoder(out)  # [B, w, H/2^level, W/2^level]
-            if self.skips:
+            if number < len(self.skips):
                 out = out + self.skips[number](features[level - 1])
             if level in self.flow_levels:
                 head = len(flows)

@@ -19,6 +19,8 @@ from gfla_video.ops.reference import accumulation_type
 from gfla_video.registry import MODELS
 from gfla_video.structures import FlowOutput
 
+COLOURS = 3
+
 
 @MODELS.register_module()
 class TextureRenderer(nn.Module):
@@ -27,7 +29,8 @@ class TextureRenderer(nn.Module):
     Args:
         attentions: one block per attention level, coarse to fine; a :class:`PerKind` of two where
             previous frames have weights of their own.
-        attention_levels: the level (1 / 2^level of the image) of each block, coarse to fine.
+        attention_levels: the level (1 / 2^level of the image) of each block, coarse to fine. Level
+            0 attends to the source's pixels themselves, in the finished picture.
         structure_channels: channels of the target structure.
         base_channels: channels at 1/2.
         max_channels: upper limit of channels.
@@ -85,7 +88,7 @@ class TextureRenderer(nn.Module):
             )
             for i in reversed(range(levels))
         )
-        self.to_image = ReflectConv(base_channels, 3)
+        self.to_image = ReflectConv(base_channels, COLOURS)
 
     def _check(
         self, attentions: Sequence[nn.Module], levels: int, base_channels: int, max_channels: int
@@ -97,9 +100,9 @@ class TextureRenderer(nn.Module):
         if list(self.attention_levels) != sorted(set(self.attention_levels), reverse=True):
             raise ValueError(f"attention_levels must go coarse to fine: {self.attention_levels}")
         for block, level in zip(attentions, self.attention_levels, strict=True):
-            if not 1 <= level <= levels:
-                raise ValueError(f"attention level {level} is not among the levels 1..{levels}")
-            expected = level_width(level, base_channels, max_channels)
+            if not 0 <= level <= levels:
+                raise ValueError(f"attention level {level} is not among the levels 0..{levels}")
+            expected = level_width(level, base_channels, max_channels) if level else COLOURS
             for part in parts_of(block):
                 channels = getattr(part, "channels", expected)
                 if channels != expected:
@@ -112,12 +115,13 @@ class TextureRenderer(nn.Module):
         """What the attention blocks need of one source, coarse to fine.
 
         Args:
-            features: of the source encoder, fine to coarse, at least up to the coarsest level.
+            features: the picture, then those of the source encoder, fine to coarse, at least up to
+                the coarsest level.
             reference: its number among the references, 0 for the source frame.
         """
         blocks = [part_for(block, reference) for block in self.attentions]
         return [
-            block.encode_source(features[level - 1])  # type: ignore[operator]
+            block.encode_source(features[level])  # type: ignore[operator]
             for block, level in zip(blocks, self.attention_levels, strict=True)
         ]
 
@@ -133,19 +137,27 @@ class TextureRenderer(nn.Module):
         """
         out = self._coarsest(target_structure, flow)
         for index, decoder in enumerate(self.decoders):
-            level = self.levels - index
-            if level in self.attention_levels:
-                scale = self.attention_levels.index(level)
-                block = self.attentions[scale]
-                attended = [
-                    part_for(block, r)(source[scale], out, flows[scale])
-                    for r, (source, flows) in enumerate(zip(encoded, flow.flows, strict=True))
-                ]
-                out = self.fusion(out, attended, [masks[scale] for masks in flow.masks])
+            out = self._attended(out, self.levels - index, encoded, flow)
             for part in decoder:  # to [B, w, H/2^(level-1), W/2^(level-1)]
                 out = run(part, out, self.checkpointing)
         colours = run(self.to_image, out, self.checkpointing)
-        return torch.tanh(colours.to(accumulation_type(colours.dtype)))
+        image = torch.tanh(colours.to(accumulation_type(colours.dtype)))
+        return self._attended(image, 0, encoded, flow)
+
+    def _attended(
+        self, out: Tensor, level: int, encoded: Sequence[Sequence[EncodedSource]], flow: FlowOutput
+    ) -> Tensor:
+        """The target's map with what the sources have of it, where there is attention at a level."""
+        if level not in self.attention_levels:
+            return out
+        scale = self.attention_levels.index(level)
+        block = self.attentions[scale]
+        attended = [
+            part_for(block, r)(source[scale], out, flows[scale])
+            for r, (source, flows) in enumerate(zip(encoded, flow.flows, strict=True))
+        ]
+        fused: Tensor = self.fusion(out, attended, [masks[scale] for masks in flow.masks])
+        return fused
 
     def _coarsest(self, target_structure: Tensor, flow: FlowOutput) -> Tensor:
         """The target's features ``[B, w, h, w]`` at 1 / 2^levels, before any source is seen."""

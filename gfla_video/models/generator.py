@@ -83,7 +83,7 @@ class TransferGenerator(nn.Module):
             first: number of the first of them among the references; 1 for previous frames alone.
         """
         return [
-            self.renderer.encode_source(part_for(self.source_encoder, r)(source), r)
+            self.renderer.encode_source([source, *part_for(self.source_encoder, r)(source)], r)
             for r, source in enumerate(sources, first)
         ]
 

@@ -13,7 +13,7 @@ def small(**changes: object) -> FlowEstimator:
     return FlowEstimator(**(settings | changes))
 
 
-@pytest.mark.parametrize("levels", [(3, 2), (2,), (4, 1)])
+@pytest.mark.parametrize("levels", [(3, 2), (2,), (4, 1), (2, 0)])
 def test_scales_go_coarse_to_fine(levels: tuple[int, ...]) -> None:
     source, structure = torch.randn(2, 3, 64, 96), torch.rand(2, 2, 64, 96)
     out = small(flow_levels=levels)([source], [structure], structure.flip(3))
@@ -61,9 +61,9 @@ def test_the_mask_parameters_move_no_flow() -> None:
     [
         ((2, 3), "coarse to fine"),
         ((2, 2), "coarse to fine"),
-        ((5,), "must lie in 1..4"),
-        ((1, 0), "must lie in 1..4"),
-        ((), "must lie in 1..4"),
+        ((5,), "must lie in 0..4"),
+        ((1, -1), "must lie in 0..4"),
+        ((), "must lie in 0..4"),
     ],
 )
 def test_levels_that_cannot_be(levels: tuple[int, ...], message: str) -> None:
