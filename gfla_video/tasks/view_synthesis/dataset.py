@@ -29,6 +29,7 @@ from gfla_video.tasks.view_synthesis.pairs import (
     released_pairs,
     table_pairs,
 )
+from gfla_video.tasks.view_synthesis.points import SurfacePoints
 from gfla_video.tasks.view_synthesis.structure import CameraAngles, CameraBins
 from gfla_video.tasks.view_synthesis.view_files import (
     FolderViews,
@@ -74,6 +75,8 @@ class ViewDataset(TransferDataset):
             ``released`` the released test; else a table ``object,from,to`` in ``data_root``.
         with_truth: add exact flow and visibility; for one source only.
         truth_dir: folder of ``<object>/<from>_2_<to>.npz``, ``<phase>_truth`` where None.
+        with_points: add the same surface points of target and sources, from
+            ``<phase>_points/<object>.npz`` (``SurfacePoints``).
         max_pairs: keep at most this many, drawn with ``seed``, in their order.
         skip_broken: see ``TransferDataset``.
         seed: see ``TransferDataset``.
@@ -106,6 +109,7 @@ class ViewDataset(TransferDataset):
         pairs: str | None = None,
         with_truth: bool = False,
         truth_dir: str | None = None,
+        with_points: bool = False,
         max_pairs: int | None = None,
         skip_broken: int = 0,
         seed: int = 0,
@@ -121,6 +125,7 @@ class ViewDataset(TransferDataset):
             )
         self.root = Path(data_root)
         self.truth_folder = self.root / (truth_dir or f"{phase}_truth")
+        self.points = SurfacePoints(self.root / f"{phase}_points") if with_points else None
         self.store = _open_store(self.root, layout, phase, category, ids)
         self.choice = ViewChoice(azimuths, source_azimuths, elevations, across_elevations)
         self.skipped_pairs = 0
@@ -140,7 +145,8 @@ class ViewDataset(TransferDataset):
         Returns:
             ``inputs`` (sources R x [3,H,W], source_structures R x [C,1,1], target_structure
             [C,1,1]), ``targets`` (image [3,H,W]; flow [2,H,W], visible, foreground and
-            source_foreground [1,H,W] where asked for) and ``meta`` (name, source, target).
+            source_foreground [1,H,W] where asked for; points [N,3] and source_points, one or R of
+            them) and ``meta`` (name, source, target).
 
         Raises:
             BrokenImageError: a picture cannot be read.
@@ -156,6 +162,10 @@ class ViewDataset(TransferDataset):
         targets = {"image": self._image(name, target)}
         if self.with_truth:
             targets.update(read_truth(self.truth_folder / name / f"{pair}.npz", self.size))
+        if self.points is not None:
+            targets["points"] = self.points.of(name, target.name, self.size)
+            seen = [self.points.of(name, view.name, self.size) for view in sources]
+            targets["source_points"] = seen if len(seen) > 1 else seen[0]
         encode = self.structure.encode
         return {
             "inputs": {

@@ -1,0 +1,1 @@
+"""Textured triangle meshes: reading them, cameras around them, pictures, exact correspondences."""

@@ -1,0 +1,1 @@
+"""Procedural textured objects for the sample data: cars and chairs, as meshes."""
