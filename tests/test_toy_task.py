@@ -33,16 +33,22 @@ class Toy(NamedTuple):
     counts: dict[str, int]
     metrics: set[str]
     networks: set[str]
+    views: int  # source pictures at once
+
+    def sources(self, folder: Path) -> list[Path]:
+        """So many pictures as the task takes."""
+        return [folder / "disc.png"] * self.views
 
 
 TOYS = [
-    Toy("toy_task", "disc", {"count": 3}, {"l1", "ssim"}, {"generator", "discriminator"}),
+    Toy("toy_task", "disc", {"count": 3}, {"l1", "ssim"}, {"generator", "discriminator"}, 2),
     Toy(
         "toy_clip_task",
         "disc_clips",
         {"count": 12, "clips": 3},
         {"l1", "ssim"} | CLIP_METRICS,
         {"generator", "discriminator", "clip_discriminator"},
+        1,
     ),
 ]
 
@@ -97,8 +103,9 @@ def test_a_task_is_added_without_editing_a_file(toy: Toy, tool: Tool, folder: Pa
 
     out = folder / "out.mp4"
     animate = ("tools/animate.py", config, run / "model.pth", "--out", out, "--device", "cpu")
-    driving = ("--source", folder / "disc.png", "--driving", folder / "centres.txt")
-    options = ("--disc-centre", "50", "40", "--fps", "30000/1001", "--show", "driving,flow,mask")
+    driving = ("--source", *toy.sources(folder), "--driving", folder / "centres.txt")
+    centres = ("--disc-centre", *["50", "40"] * toy.views)
+    options = (*centres, "--fps", "30000/1001", "--show", "driving,flow,mask")
     assert "7 centres read" in tool(*animate, *driving, *options).stdout
     with av.open(out) as video:
         stream = video.streams.video[0]

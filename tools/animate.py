@@ -34,7 +34,8 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     add = parser.add_argument
     add("config", help="config that the checkpoint was trained with")
     add("checkpoint", help="model.pth of tools/train.py or of tools/convert_checkpoint.py")
-    add("--source", required=True, help="picture to animate")
+    many = "picture to animate; some tasks take several of one object"
+    add("--source", required=True, nargs="+", metavar="IMAGE", help=many)
     add("--driving", required=True, help="what moves it, a file or folder that the task reads")
     add("--out", required=True, help=".mp4 to write")
     add("--device", help="cpu, cuda, cuda:1, mps (default: the accelerator, if any)")

@@ -22,11 +22,11 @@ from gfla_video.apis.device import choose_device
 from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
 from gfla_video.apis.load import build_network, read_checkpoint
 from gfla_video.apis.panels import BatchOnHost, Panels, panel_names
-from gfla_video.datasets.images import image_to_tensor, read_image
+from gfla_video.apis.source_pictures import read_sources, resizing, source_paths
+from gfla_video.datasets.images import image_to_tensor
 from gfla_video.models.rollout import ClipRollout
 from gfla_video.registry import DRIVERS, STRUCTURES
-from gfla_video.structures.driving import Driver, DrivingStream, FramedSource, SourceImage
-from gfla_video.structures.frame_fit import MODES, FrameFit
+from gfla_video.structures.driving import Driver, DrivingStream, SourceImage
 from gfla_video.utils.background import BackgroundIterator
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.progress import progress
@@ -51,6 +51,7 @@ class Animator:
 
         animator = Animator("configs/pose/sample.py", "work_dirs/demo/model.pth")
         animator.animate("person.jpg", "walk.npz", "out.mp4", source_structure="person.json")
+        animator.animate(["left.png", "right.png"], ...)  # tasks of several pictures of one object
 
     Args:
         config: config file (or config) whose ``size``, ``structure`` and ``driver`` are used; None
@@ -132,7 +133,7 @@ class Animator:
 
     def animate(
         self,
-        source: str | Path,
+        source: str | Path | Sequence[str | Path],
         driving: str | Path,
         out: str | Path,
         batch_size: int | None = None,
@@ -151,9 +152,9 @@ class Animator:
         older ``out`` as it was.
 
         Args:
-            source: picture of any size and kind.
+            source: picture of any size and kind, or several of one object if the driver takes them.
             driving: what the task's driver reads.
-            out: the ``.mp4`` to write, at the model's scale in the source's proportions.
+            out: the ``.mp4`` to write, at the model's scale in the (first) source's proportions.
             batch_size: frames per run of the network; 4 on the CPU and 16 elsewhere when None.
             show: panels beside the result: ``source``, ``driving``, ``flow``, ``mask``.
             resize: how the picture comes to the model's size, ``pad`` or ``stretch``; the driver's
@@ -174,27 +175,29 @@ class Animator:
         """
         names = panel_names(show)
         batch_size = self._batch_size(batch_size)
-        _keep(out, [source, driving, *_named_files(driver_options)])
-        picture, said = self._source(Path(source), resize, driver_options)
+        paths = source_paths(source, self.driver, self.prepared.previous)
+        _keep(out, [*paths, driving, *_named_files(driver_options)])
+        picture, said = self._read(paths, resize, driver_options)
         stream = self.driver.open(str(driving), picture, driver_options)
         _keep(out, getattr(stream, "files", ()))  # found beside those that were named
         panels = self._panels(names, picture, stream)
         started = time.monotonic()
         overlap = self.device.type != "cpu" if overlap is None else overlap
-        batches = self._generated(stream, panels, batch_size, overlap)
+        batches = self._generated(stream, panels, picture.others, batch_size, overlap)
         with (
             _maybe_ahead(batches, overlap, "network") as made,
             closing(panels.frames(made)) as frames,
         ):
             writer = _write(out, frames, stream, sound)
         seconds = time.monotonic() - started
-        return self._summary(writer, seconds, panels, said, stream.report)
+        return self._summary(writer, seconds, names, picture, said, stream.report)
 
     def _summary(
         self,
         writer: VideoWriter,
         seconds: float,
-        panels: Panels,
+        names: tuple[str, ...],
+        source: SourceImage,
         of_source: list[str],
         of_driver: list[str],
     ) -> dict[str, Any]:
@@ -204,16 +207,21 @@ class Animator:
             "fps": str(writer.fps),
             "seconds": round(seconds, 3),
             "size": list(writer.size),
-            "panels": list(panels.names),
+            "panels": list(names),
             "sound": writer.sound.note if writer.sound is not None else "",
             "device": str(self.device),
             "inference": asdict(self.prepared.options),
             "report": [*of_source, *of_driver],
         }
         # cropped first, then brought to the model's size
-        resized = panels.fit.describe() and f"source {panels.fit.describe()}"
-        summary["summary"] = _paragraph(summary, [*of_source, resized, *of_driver], writer)
+        clauses = [*of_source, *resizing(source), *of_driver]
+        summary["summary"] = _paragraph(summary, clauses, writer)
         return summary
+
+    def _read(
+        self, paths: Sequence[Path], resize: str | None, options: Mapping[str, Any]
+    ) -> tuple[SourceImage, list[str]]:
+        return read_sources(paths, self.driver, self.structure, self.size, resize, options)
 
     def _panels(
         self, names: tuple[str, ...], picture: SourceImage, stream: DrivingStream
@@ -229,27 +237,23 @@ class Animator:
             raise UserError(f"--batch-size: at least 1, not {asked}")
         return asked
 
-    def _source(
-        self, path: Path, resize: str | None, options: Mapping[str, Any]
-    ) -> tuple[SourceImage, list[str]]:
-        """The picture as the driver wants it, and what the driver says about that."""
-        mode = resize or self.driver.resize
-        if mode not in MODES:
-            raise UserError(f"--resize: is {' or '.join(MODES)}, not {mode!r}")
-        framed = FramedSource(np.asarray(read_image(path)))
-        frame_source = getattr(self.driver, "frame_source", None)
-        if frame_source is not None:
-            framed = frame_source(framed.pixels, path, options)
-        fit = FrameFit(framed.pixels.shape[:2], self.size, mode)
-        return SourceImage(framed.pixels, path, fit, framed.detail), framed.report
-
     def _generated(
-        self, stream: DrivingStream, panels: Panels, batch_size: int, overlap: bool
+        self,
+        stream: DrivingStream,
+        panels: Panels,
+        others: Sequence[SourceImage],
+        batch_size: int,
+        overlap: bool,
     ) -> Iterator[BatchOnHost]:
-        """The network's stage; its view of the source is computed once for the whole clip."""
+        """The network's stage; its view of the sources is computed once for the whole clip."""
         place = self.prepared.place
-        structure = place(self._encode([stream.source]))
-        rollout = ClipRollout(self.prepared, place(_to_tensor(panels.source)[None]), structure)
+        pictures = [panels.source, *(other.fit.image(other.pixels) for other in others)]
+        annotations = [stream.source, *getattr(stream, "other_sources", ())]
+        (image, structure), *more = (
+            (place(_to_tensor(picture)[None]), place(self._encode([annotation])))
+            for picture, annotation in zip(pictures, annotations, strict=True)
+        )
+        rollout = ClipRollout(self.prepared, image, structure, others=more)
         with _maybe_ahead(self._driven(stream, batch_size), overlap, "driving") as driven:
             for batch in driven:
                 try:

@@ -106,7 +106,7 @@ class ClipModel(TransferModel):
         loss_previous: str = "generated",
         **kwargs: Any,
     ) -> None:
-        super().__init__(generator, discriminator, adversarial, losses, **kwargs)
+        super().__init__(generator, losses, discriminator, adversarial, **kwargs)
         if loss_previous not in PREVIOUS:
             raise ValueError(f"loss_previous must be {' or '.join(PREVIOUS)}: {loss_previous!r}")
         self.window = 1 if clip_discriminator is None else int(clip_discriminator.frames)  # type: ignore[arg-type]

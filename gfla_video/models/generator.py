@@ -62,12 +62,13 @@ class TransferGenerator(nn.Module):
         self.source_encoder = source_encoder
         self.flow_estimator = flow_estimator
         self.renderer = renderer
-        if tuple(flow_estimator.flow_levels) != tuple(renderer.attention_levels):
-            raise ValueError(
-                f"flow at the levels {flow_estimator.flow_levels} but attention at "
-                f"{renderer.attention_levels}: they must be the same"
-            )
         self.flow_levels = tuple(flow_estimator.flow_levels)
+        attended = tuple(renderer.attention_levels)
+        if attended[: len(self.flow_levels)] != self.flow_levels:
+            raise ValueError(
+                f"flow at the levels {self.flow_levels} but attention at {attended}: they must be "
+                "the same, or attention goes on to finer levels"
+            )
         init_orthogonal(source_encoder, gain)
         init_orthogonal(renderer, gain)
         if checkpointing:

@@ -26,7 +26,7 @@ class ClipOutput(NamedTuple):
 
 
 class ClipRollout:
-    """One source, moved through a clip of any length, chunk after chunk (facts 1.2, frame loop).
+    """One object, moved through a clip of any length, chunk after chunk (facts 1.2, frame loop).
 
     It keeps the last n generated frames and their structures (n is the generator's ``previous``),
     nothing else: memory does not depend on the length. Where there is no previous frame yet, the
@@ -36,21 +36,36 @@ class ClipRollout:
         generator: called as ``generator(sources, source_structures, target_structure)``. Where it
             has ``encode_sources`` and is not in training mode, each picture is encoded once.
         source: ``[B, 3, H, W]`` in [-1, 1].
-        source_structure: ``[B, C, H, W]``.
+        source_structure: ``[B, C, H, W]``, or a code ``[B, C, 1, 1]``.
         previous: n, where the generator (wrapped for several processes) does not say it.
+        others: (picture, structure) of further sources, for a generator without previous frames.
+
+    Raises:
+        ValueError: there are further sources and previous frames.
     """
 
     def __init__(
-        self, generator: Any, source: Tensor, source_structure: Tensor, previous: int | None = None
+        self,
+        generator: Any,
+        source: Tensor,
+        source_structure: Tensor,
+        previous: int | None = None,
+        others: Sequence[tuple[Tensor, Tensor]] = (),
     ) -> None:
         self.generator = generator
-        self.source = source
-        self.source_structure = source_structure
         self.previous = getattr(generator, "previous", 0) if previous is None else previous
+        if others and self.previous:
+            raise ValueError(
+                f"{1 + len(others)} sources for a generator of one source and {self.previous} "
+                "previous frames: several sources need previous=0"
+            )
+        self.sources = [source, *(image for image, _ in others)]
+        self.source_structures = [source_structure, *(structure for _, structure in others)]
         self.images = [source] * self.previous  # the newest first
         self.structures = [source_structure] * self.previous
         training = getattr(generator, "training", False)
-        self._encodes = hasattr(generator, "encode_sources") and not training
+        network = getattr(generator, "network", generator)  # of one prepared for inference
+        self._encodes = hasattr(network, "encode_sources") and not training
         self._encoded: list[Any] | None = None
 
     def __call__(self, target_structures: Tensor) -> ClipOutput:
@@ -86,8 +101,8 @@ class ClipRollout:
         self._encoded = None
 
     def _next(self, target_structure: Tensor) -> GeneratorOutput:
-        sources = [self.source, *self.images]
-        structures = [self.source_structure, *self.structures]
+        sources = [*self.sources, *self.images]
+        structures = [*self.source_structures, *self.structures]
         if self._encodes:
             if self._encoded is None:
                 self._encoded = self.generator.encode_sources(sources)

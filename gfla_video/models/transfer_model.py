@@ -1,4 +1,4 @@
-"""Stage 2: generator and discriminator end to end (paper Eq. 15)."""
+"""Stage 2: the generator end to end, against a discriminator or alone (paper Eq. 15)."""
 
 from __future__ import annotations
 
@@ -26,23 +26,28 @@ ORDERS = {
 class TransferModel(LossModel):
     """Owns the two-optimiser step: one generated batch, then each network in the config's order.
 
+    Without a discriminator and an adversarial loss the generator is trained by its losses alone.
+
     Args:
-        generator: network of the one call.
-        discriminator: picture to patch logits.
-        adversarial: the adversarial loss of both.
+        generator: network of the one call; its ``flow_levels`` say the level of each flow.
         losses: the generator's other losses by name.
+        discriminator: picture to patch logits, or None.
+        adversarial: the adversarial loss of both, or None.
         features: extractor of the losses.
         update_order: ``discriminator_first`` (released) or ``generator_first`` (PATN).
         data_preprocessor: MMEngine's.
         **switches: ``channels_last`` and ``checkpointing``, see :class:`LossModel`.
+
+    Raises:
+        ValueError: one of discriminator and adversarial loss alone, or another order.
     """
 
     def __init__(
         self,
         generator: nn.Module,
-        discriminator: nn.Module,
-        adversarial: AdversarialLoss,
         losses: Mapping[str, TransferLoss],
+        discriminator: nn.Module | None = None,
+        adversarial: AdversarialLoss | None = None,
         features: FeatureExtractor | None = None,
         update_order: str = "discriminator_first",
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
@@ -51,12 +56,15 @@ class TransferModel(LossModel):
         super().__init__(losses, features, data_preprocessor, **switches)
         if update_order not in ORDERS:
             raise ValueError(f"update_order must be {' or '.join(ORDERS)}, got {update_order!r}")
+        if (discriminator is None) != (adversarial is None):
+            given = "an adversarial loss" if discriminator is None else "a discriminator"
+            raise ValueError(f"{given} alone: give both discriminator= and adversarial=, or none")
         self.generator = generator
         self.discriminator = discriminator
         self.apply_switches()
         self.adversarial = adversarial
         self.update_order = update_order
-        self.levels = tuple(generator.flow_estimator.flow_levels)  # type: ignore[union-attr,arg-type]
+        self.levels = tuple(generator.flow_levels)  # type: ignore[arg-type]
 
     def forward(
         self,
@@ -94,6 +102,8 @@ class TransferModel(LossModel):
         with optim_wrapper["generator"].optim_context(self.generator):
             output = self.generator(**inputs)
         for name in ORDERS[self.update_order]:
+            if getattr(self, name) is None:
+                continue
             if name == "discriminator":
                 with optim_wrapper[name].optim_context(self.discriminator):
                     losses = self.discriminator_losses(output.image.detach(), targets["image"])
@@ -125,10 +135,10 @@ class TransferModel(LossModel):
             output.image,
             points=points_of(targets),
         )
-        with frozen(self.discriminator):
-            losses["loss_adversarial"] = self.adversarial.generator(
-                self.discriminator(output.image)
-            )
+        if self.discriminator is not None and self.adversarial is not None:
+            with frozen(self.discriminator):
+                logits = self.discriminator(output.image)
+            losses["loss_adversarial"] = self.adversarial.generator(logits)
         return losses
 
 

@@ -42,19 +42,25 @@ class SourceImage:
         path: where it came from (drivers find its annotation by its name).
         fit: the map into the model's frame.
         detail: of the driver's ``frame_source``; None for a driver without one.
+        structure: the network's, for a driver that must know what it can encode.
+        others: further pictures of the same object, for a driver of several sources.
     """
 
     pixels: np.ndarray
     path: Path
     fit: FrameFit
     detail: Any = None
+    structure: Any = None
+    others: tuple[SourceImage, ...] = ()
 
 
 class DrivingStream(Protocol):
     """Annotations of a clip in the model's frame, one per frame, in order.
 
-    A stream may have two attributes more; the animation asks whether they are there:
+    A stream may have three attributes more; the animation asks whether they are there:
 
+    - ``other_sources``, a list with the annotation of each of ``SourceImage.others``: what a driver
+      of several sources gives;
     - ``sound: Path | None``, a file whose sound, if it has any, goes into the result, from the
       moment of its first picture on;
     - ``finish(picture) -> picture``, called once for every generated picture in order (uint8
@@ -79,8 +85,9 @@ class DrivingStream(Protocol):
 class Driver(Protocol):
     """A task's driver, registered in ``DRIVERS``.
 
-    A driver may have one method more, which is called before the picture is fitted to the model:
-    ``frame_source(pixels, path, options) -> FramedSource`` cuts out what is to be animated.
+    A driver may have one method more, which is called before a picture is fitted to the model:
+    ``frame_source(pixels, path, options) -> FramedSource`` cuts out what is to be animated. With
+    the attribute ``several_sources = True`` it says that it takes several pictures of one object.
 
     Attributes:
         resize: how a picture is brought to the model's size, ``pad`` or ``stretch``.

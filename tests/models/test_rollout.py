@@ -86,3 +86,34 @@ def test_memory_is_the_last_frames_only() -> None:
 def test_chunks_cover_the_clip() -> None:
     assert chunks_of(7, 3) == [slice(0, 3), slice(3, 6), slice(6, 7)]
     assert chunks_of(6, 6) == [slice(0, 6)]
+
+
+@pytest.mark.parametrize("encodes", [True, False])
+def test_several_sources_are_references_of_every_frame(encodes: bool) -> None:
+    config = generator_config(0)
+    config["flow_estimator"] |= {"type": "FlowEstimator"}
+    del config["flow_estimator"]["references"]
+    generator = build(config).double().train(not encodes)
+    views = [clip_batch(frames=4, batch=1)["inputs"] for _ in range(3)]
+    images = [view["sources"][0].double() for view in views]
+    structures = [view["source_structures"][0].double() for view in views]
+    targets = views[0]["target_structures"][0].double()
+    others = list(zip(images[1:], structures[1:], strict=True))
+    with torch.no_grad():
+        rollout = ClipRollout(generator, images[0], structures[0], others=others)
+        rows, clip = rollout.frames(targets), rollout(targets[None])
+        each = [generator(images, structures, target[None]) for target in targets]
+    torch.testing.assert_close(rows.image, torch.cat([one.image for one in each]))
+    torch.testing.assert_close(clip.images[0], rows.image)
+    assert len(rows.flows) == len(rows.masks) == len(clip.flows) == 3
+    for reference in range(3):
+        own = torch.cat([one.flows[reference][0] for one in each])
+        torch.testing.assert_close(rows.flows[reference][0], own)
+
+
+def test_several_sources_and_previous_frames_exclude_each_other() -> None:
+    generator = build(generator_config(1))
+    inputs = clip_batch()["inputs"]
+    pair = inputs["sources"][0], inputs["source_structures"][0]
+    with pytest.raises(ValueError, match="2 sources for a generator of one source and 1 previous"):
+        ClipRollout(generator, *pair, others=[pair])

@@ -38,14 +38,14 @@ def build(**switches: bool) -> TransferModel:
             TextureRenderer(attentions, structure_channels=2, **SMALL),
             gain=1.0,
         ),
-        ResidualDiscriminator(levels=3, **SMALL),
-        AdversarialLoss(),
         {
             "reconstruction": ReconstructionLoss(),
             "perceptual": PerceptualLoss(),
             "style": StyleLoss(),
             "correctness": SamplingCorrectnessLoss(),
         },
+        ResidualDiscriminator(levels=3, **SMALL),
+        AdversarialLoss(),
         SqueezeNetFeatures(weights=None),
         **switches,
     ).train()

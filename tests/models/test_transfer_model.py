@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from gfla_video.components.features import FeatureExtractor
 from gfla_video.components.losses import AdversarialLoss, PerceptualLoss, ReconstructionLoss
+from gfla_video.engine.optim import PerNetworkOptimConstructor
 from gfla_video.models import TransferModel
 from gfla_video.structures import GeneratorOutput
+from gfla_video.utils.errors import UserError
 
 
 class TinyGenerator(nn.Module):
@@ -21,8 +23,7 @@ class TinyGenerator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.tint = nn.Parameter(torch.full((1, 3, 1, 1), 0.25))
-        self.flow_estimator = nn.Module()
-        self.flow_estimator.flow_levels = (2,)  # type: ignore[assignment]
+        self.flow_levels = (2,)
         self.calls = 0
 
     def forward(
@@ -48,9 +49,9 @@ class Tracing(OptimWrapper):
 def build(order: str = "discriminator_first") -> TransferModel:
     return TransferModel(
         TinyGenerator(),
+        {"rec": ReconstructionLoss(weight=5.0)},
         nn.Conv2d(3, 1, 1),
         AdversarialLoss(mode="lsgan", weight=2.0),
-        {"rec": ReconstructionLoss(weight=5.0)},
         update_order=order,
     )
 
@@ -153,6 +154,37 @@ def test_a_weight_that_was_frozen_stays_frozen() -> None:
     assert model.discriminator.weight.requires_grad
 
 
+def test_without_a_discriminator_the_generator_is_trained_alone() -> None:
+    model, data = TransferModel(TinyGenerator(), {"rec": ReconstructionLoss(weight=5.0)}), batch()
+    source, real = data["inputs"]["sources"][0], data["targets"]["image"]
+    settings = {"optimizer": {"type": "SGD", "lr": 0.1}}
+    optim = PerNetworkOptimConstructor({"generator": settings})(model)
+    fake = source + 0.25
+    # the derivative of the mean of |fake - real| for a tint that all pixels of a channel share
+    slope = 5.0 * (fake - real).sign().mean(dim=(0, 2, 3), keepdim=True) / 3
+    logs = model.train_step(data, optim)
+    assert set(logs) == {"loss_rec", "loss_generator"}
+    torch.testing.assert_close(logs["loss_generator"], 5.0 * (fake - real).abs().mean())
+    torch.testing.assert_close(model.generator.tint.detach(), 0.25 - 0.1 * slope)
+    assert [name for name, _ in model.named_children()] == [
+        "data_preprocessor",
+        "losses",
+        "generator",
+    ]
+
+
+def test_discriminator_and_adversarial_loss_come_together() -> None:
+    losses = {"rec": ReconstructionLoss()}
+    with pytest.raises(ValueError, match="a discriminator alone: give both"):
+        TransferModel(TinyGenerator(), losses, discriminator=nn.Conv2d(3, 1, 1))
+    with pytest.raises(ValueError, match="an adversarial loss alone: give both"):
+        TransferModel(TinyGenerator(), losses, adversarial=AdversarialLoss())
+    model = TransferModel(TinyGenerator(), losses)
+    settings = {"optimizer": {"type": "SGD", "lr": 0.1}}
+    with pytest.raises(UserError, match="'discriminator' is no child of TransferModel"):
+        PerNetworkOptimConstructor({"generator": settings, "discriminator": settings})(model)
+
+
 class CountingFeatures(FeatureExtractor):
     """The picture itself, and how often it was asked for what."""
 
@@ -170,14 +202,13 @@ class CountingFeatures(FeatureExtractor):
 def test_features_are_computed_once_per_picture() -> None:
     features = CountingFeatures()
     losses = {"one": PerceptualLoss(), "two": PerceptualLoss(weight=2.0)}
-    parts = (TinyGenerator(), nn.Conv2d(3, 1, 1), AdversarialLoss())
-    model = TransferModel(*parts, losses, features)
+    model = TransferModel(TinyGenerator(), losses, features=features)
     data = batch()
     logs = model(data["inputs"], data["targets"], mode="loss")
     assert features.asked == [(False, {"whole"}), (True, {"whole"})]  # the target, then the fake
     torch.testing.assert_close(logs["loss_two"], 2 * logs["loss_one"])
     with pytest.raises(ValueError, match="the losses one, two need a feature extractor"):
-        TransferModel(*parts, losses)
+        TransferModel(TinyGenerator(), losses)
 
 
 def test_modes_and_wrong_values() -> None:

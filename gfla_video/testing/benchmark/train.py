@@ -169,8 +169,6 @@ def transfer_model(
     weights = LossWeights()
     return TransferModel(
         generator,
-        discriminator,
-        AdversarialLoss("lsgan", weights.adversarial),
         {
             "reconstruction": ReconstructionLoss(weights.reconstruction),
             "perceptual": PerceptualLoss(weights.perceptual),
@@ -178,6 +176,8 @@ def transfer_model(
             "correctness": SamplingCorrectnessLoss(weights.correctness, levels=plan.levels),
             "regularization": AffineRegularizationLoss(weights.regularization, plan.kernels),
         },
+        discriminator,
+        AdversarialLoss("lsgan", weights.adversarial),
         features,
         **switches,
     )
