@@ -4,7 +4,7 @@
     cameras.json                  the lens, and which azimuths and elevations there are
     pairs-test.csv                object,from,to: one source view of each test object, to all sides
     test_truth/OBJECT/FROM_2_TO.npz   flow [2,H,W], visible, foreground, source_foreground
-    train_points/OBJECT.npz       names [V] of its views, points [V,N,3] (x, y, visible), size (H, W)
+    train_points/OBJECT.npz       names [V] of its views, points [V,N,3] (x, y, visible), size
 
 An object and its pictures depend on the options, the seed, the split and the object alone, so the
 folder is the same whatever the number of processes, and one of more objects begins like one of

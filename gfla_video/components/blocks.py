@@ -97,15 +97,21 @@ class ResBlock(nn.Module):
 class DecoderBlock(nn.Module):
     """``[B, c, H, W] -> [B, o, 2H, 2W]``: residual, both paths by transposed convolutions."""
 
-    def __init__(self, in_channels: int, out_channels: int, hidden: int | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        hidden: int | None = None,
+        norm_kind: str = "instance",
+    ) -> None:
         super().__init__()
         hidden = in_channels if hidden is None else hidden
-        self.norm1 = norm(in_channels)
+        self.norm1 = norm(in_channels, norm_kind)
         self.conv1 = nn.Conv2d(in_channels, hidden, 3, padding=1)
-        self.norm2 = norm(hidden)
+        self.norm2 = norm(hidden, norm_kind)
         self.conv2 = _up(hidden, out_channels)
         self.shortcut = _up(in_channels, out_channels)
-        self.act = activation(inplace=True)
+        self.act = activation(inplace=norm_kind != "none")
 
     def forward(self, x: Tensor) -> Tensor:
         """Double the resolution."""

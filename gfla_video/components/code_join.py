@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfla_video.components.blocks import activation
 
 CODE_WIDTHS = (128, 256)  # fully connected, as the view branch of appearance flow (facts 4)
+PLACE = 2  # channels of a position: x and y from -1 to 1 (CoordConv, Liu et al. 2018)
+HEADS = 4
 
 
 class CodeJoin(nn.Module):
-    """A code, at every position of a grid, with the position and perhaps with features there.
+    """A code, at every position of a grid, with the position and perhaps with features.
 
-    The code goes through two fully connected layers, then with x and y (from -1 to 1: CoordConv,
-    Liu et al. 2018) and the features through two convolutions. Nothing is normalised on the way:
+    The code goes through two fully connected layers, then with the position through two
+    convolutions. Where there are features of a source, every position first looks at all of them
+    (:class:`SourceLook`): what a turn moves lies anywhere. Nothing is normalised on the way:
     instance norm takes away what is the same everywhere, and that is all that a code is. The
     released networks hand the code around their norms by linear side paths alone, so that it moves
     every position in the same way until the borders tell them apart; here it acts on each position
@@ -24,15 +28,21 @@ class CodeJoin(nn.Module):
 
     Args:
         code_channels: C of the code.
-        out_channels: channels of the result.
+        out_channels: channels of the result, a multiple of 4 where there are features.
         feature_channels: channels of the features, 0 for none.
     """
 
     def __init__(self, code_channels: int, out_channels: int, feature_channels: int = 0) -> None:
         super().__init__()
         self.code = code_layers(code_channels)
+        told = CODE_WIDTHS[-1] + PLACE
+        self.look: SourceLook | None = None
+        channels = told
+        if feature_channels:
+            self.look = SourceLook(told, feature_channels + PLACE, out_channels)
+            channels = feature_channels + told + out_channels
         self.convs = nn.Sequential(
-            nn.Conv2d(feature_channels + CODE_WIDTHS[-1] + 2, out_channels, 3, padding=1),
+            nn.Conv2d(channels, out_channels, 3, padding=1),
             activation(inplace=True),
             nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
@@ -46,15 +56,52 @@ class CodeJoin(nn.Module):
             features: of that size, where the module was made for some.
         """
         height, width = size
-        batch = code.shape[0]
-        told = self.code(code.flatten(1))[:, :, None, None].expand(-1, -1, height, width)
-        y = torch.linspace(-1, 1, height, device=code.device, dtype=told.dtype)
-        x = torch.linspace(-1, 1, width, device=code.device, dtype=told.dtype)
-        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"))  # [2, h, w]
-        parts = [told, grid.expand(batch, -1, -1, -1)]
-        joined = torch.cat(parts if features is None else [features, *parts], dim=1)
-        out: Tensor = self.convs(joined)
+        everywhere = self.code(code.flatten(1))[:, :, None, None].expand(-1, -1, height, width)
+        grid = positions_of(everywhere)
+        told = torch.cat([everywhere, grid], dim=1)
+        if self.look is not None and features is not None:
+            found = self.look(told, torch.cat([features, grid], dim=1))
+            told = torch.cat([features, told, found], dim=1)
+        out: Tensor = self.convs(told)
         return out
+
+
+class SourceLook(nn.Module):
+    """Every position of the target looks at all positions of the source: attention, 4 heads.
+
+    Args:
+        target_channels: of what asks.
+        source_channels: of what is looked at.
+        channels: of the answer.
+    """
+
+    def __init__(self, target_channels: int, source_channels: int, channels: int) -> None:
+        super().__init__()
+        self.query = nn.Sequential(
+            nn.Conv2d(target_channels, channels, 1),
+            activation(inplace=True),
+            nn.Conv2d(channels, channels, 1),
+        )
+        self.key = nn.Conv2d(source_channels, channels, 1)
+        self.value = nn.Conv2d(source_channels, channels, 1)
+
+    def forward(self, target: Tensor, source: Tensor) -> Tensor:
+        """``[B, t, h, w]`` and ``[B, s, h, w]`` to ``[B, channels, h, w]``."""
+        asked = self.query(target), self.key(source), self.value(source)
+        query, key, value = (
+            maps.unflatten(1, (HEADS, -1)).flatten(3).transpose(2, 3) for maps in asked
+        )  # [B, heads, h * w, channels / heads]
+        answer = F.scaled_dot_product_attention(query, key, value).transpose(2, 3)
+        return answer.flatten(1, 2).unflatten(2, target.shape[-2:])
+
+
+def positions_of(like: Tensor) -> Tensor:
+    """x and y of every position of a map ``[B, c, h, w]``, from -1 to 1: ``[B, 2, h, w]``."""
+    batch, _, height, width = like.shape
+    y = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
+    x = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"))
+    return grid.expand(batch, -1, -1, -1)
 
 
 def code_layers(channels: int) -> nn.Sequential:

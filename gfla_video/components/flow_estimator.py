@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -49,8 +50,11 @@ class FlowNetwork(nn.Module):
         gain: of the orthogonal initial weights (released: 0.02).
         code_channels: channels of a code that joins the features at the bottleneck, 0 for none.
         join: how it does, of ``JOINS``.
-        norm: of the encoder, see :class:`PyramidEncoder`.
+        norm: ``instance`` (released) or ``none``, see :class:`PyramidEncoder`.
         skips: whether the encoder's features are added to the decoder's.
+        head_gain: of the initial weights of the flow and mask heads; None: ``gain``, as released.
+            Near 0 every flow starts near zero and every mask as ``first_mask``.
+        first_mask: what the masks are before they know anything, between 0 and 1.
     """
 
     def __init__(
@@ -66,6 +70,8 @@ class FlowNetwork(nn.Module):
         join: str = "residual",
         norm: str = "instance",
         skips: bool = True,
+        head_gain: float | None = None,
+        first_mask: float = 0.5,
     ) -> None:
         super().__init__()
         self.flow_levels = tuple(flow_levels)
@@ -79,7 +85,7 @@ class FlowNetwork(nn.Module):
         widths += [level_width(i, base_channels, max_channels) for i in range(1, levels + 1)]
         self.join_code = _join(join, widths[-1], code_channels) if code_channels else None
         self.decoders = nn.ModuleList(
-            DecoderBlock(widths[level + 1], widths[level], hidden=widths[level])
+            DecoderBlock(widths[level + 1], widths[level], widths[level], norm)
             for level in self.decoder_levels
         )
         self.skips = nn.ModuleList(
@@ -95,6 +101,11 @@ class FlowNetwork(nn.Module):
             FloatConv(width, references, 3, padding=1) for width in heads
         )
         init_orthogonal(self, gain)
+        if head_gain is not None:
+            init_orthogonal(self.flow_heads, head_gain)
+            init_orthogonal(self.mask_heads, head_gain)
+        for mask_head in self.mask_heads:
+            nn.init.constant_(mask_head.bias, math.log(first_mask / (1 - first_mask)))
 
     def mask_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters that only the masks depend on: without a mask's user they get no gradient."""
@@ -144,9 +155,10 @@ class FlowEstimator(FlowNetwork):
             for codes whose difference leaves open where the turn begins (sines of angles).
         join: how a code meets the features: ``residual`` (released) or ``positions``
             (:class:`CodeJoin`).
-        norm: of the encoder, ``instance`` (released) or ``none``.
+        norm: ``instance`` (released) or ``none``.
         skips: add the encoder's features to the decoder's (released). With a code they lie where
             the source has them, not where the target does.
+        head_gain, first_mask: see :class:`FlowNetwork`.
 
     Raises:
         ValueError: another place, or another way to give the code.
@@ -166,6 +178,8 @@ class FlowEstimator(FlowNetwork):
         join: str = "residual",
         norm: str = "instance",
         skips: bool = True,
+        head_gain: float | None = None,
+        first_mask: float = 0.5,
     ) -> None:
         if structure_at not in PLACES:
             raise ValueError(f"structure_at must be {' or '.join(PLACES)}, got {structure_at!r}")
@@ -176,7 +190,7 @@ class FlowEstimator(FlowNetwork):
         code_channels = 0 if at_input else structure_channels * (1 + (code == "both"))
         super().__init__(
             *(channels, 1, base_channels, max_channels, levels, flow_levels, gain),
-            *(code_channels, join, norm, skips),
+            *(code_channels, join, norm, skips, head_gain, first_mask),
         )
         self.code = code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfla_video.components.attention import EncodedSource
@@ -17,7 +18,7 @@ from gfla_video.components.recompute import run
 from gfla_video.components.reference_kinds import part_for, parts_of
 from gfla_video.ops.reference import accumulation_type
 from gfla_video.registry import MODELS
-from gfla_video.structures import FlowOutput
+from gfla_video.structures import FlowOutput, to_full_resolution
 
 COLOURS = 3
 
@@ -30,7 +31,8 @@ class TextureRenderer(nn.Module):
         attentions: one block per attention level, coarse to fine; a :class:`PerKind` of two where
             previous frames have weights of their own.
         attention_levels: the level (1 / 2^level of the image) of each block, coarse to fine. Level
-            0 attends to the source's pixels themselves, in the finished picture.
+            0 attends to the source's pixels themselves, in the finished picture. Levels finer than
+            the finest flow take that flow and its mask, resized.
         structure_channels: channels of the target structure.
         base_channels: channels at 1/2.
         max_channels: upper limit of channels.
@@ -147,16 +149,16 @@ class TextureRenderer(nn.Module):
     def _attended(
         self, out: Tensor, level: int, encoded: Sequence[Sequence[EncodedSource]], flow: FlowOutput
     ) -> Tensor:
-        """The target's map with what the sources have of it, where there is attention at a level."""
+        """The target's map with what the sources have of it, at levels with attention."""
         if level not in self.attention_levels:
             return out
         scale = self.attention_levels.index(level)
         block = self.attentions[scale]
+        flows, masks = zip(*(_at(scale, out, *one) for one in zip(*flow, strict=True)), strict=True)
         attended = [
-            part_for(block, r)(source[scale], out, flows[scale])
-            for r, (source, flows) in enumerate(zip(encoded, flow.flows, strict=True))
+            part_for(block, r)(source[scale], out, flows[r]) for r, source in enumerate(encoded)
         ]
-        fused: Tensor = self.fusion(out, attended, [masks[scale] for masks in flow.masks])
+        fused: Tensor = self.fusion(out, attended, masks)
         return fused
 
     def _coarsest(self, target_structure: Tensor, flow: FlowOutput) -> Tensor:
@@ -168,3 +170,14 @@ class TextureRenderer(nn.Module):
         height, width = flow.flows[0][0].shape[-2:]  # a code does not say the picture's size
         decoded: Tensor = self.code_decoder(target_structure, height // coarser, width // coarser)
         return decoded
+
+
+def _at(
+    scale: int, out: Tensor, flows: Sequence[Tensor], masks: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """One reference's flow and mask of a scale; beyond the finest one that one, resized."""
+    if scale < len(flows):
+        return flows[scale], masks[scale]
+    size = (out.shape[2], out.shape[3])
+    mask = F.interpolate(masks[-1], size=size, mode="bilinear", align_corners=False)
+    return to_full_resolution(flows[-1], size), mask

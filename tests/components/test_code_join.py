@@ -16,12 +16,23 @@ def test_positions_answer_a_code_differently() -> None:
 
 
 def test_features_and_a_code_of_any_size() -> None:
-    join = CodeJoin(4, out_channels=6, feature_channels=3).double()
+    join = CodeJoin(4, out_channels=8, feature_channels=3).double()
     codes = torch.randn(2, 4, 1, 1, dtype=torch.float64)
     features = torch.randn(2, 3, 5, 7, dtype=torch.float64)
     out = join(codes, (5, 7), features)
-    assert out.shape == (2, 6, 5, 7)
+    assert out.shape == (2, 8, 5, 7)
     for index in range(2):  # each of a batch by itself
         alone = join(codes[index : index + 1], (5, 7), features[index : index + 1])
         torch.testing.assert_close(out[index : index + 1], alone)
     assert float((out - join(codes, (5, 7), features + 1)).detach().abs().max()) > 1e-3
+
+
+def test_every_position_sees_all_of_the_source() -> None:
+    """A feature in one corner changes what the code makes of the opposite one."""
+    join = CodeJoin(4, out_channels=8, feature_channels=3).double()
+    code = torch.randn(1, 4, 1, 1, dtype=torch.float64)
+    features = torch.randn(1, 3, 16, 16, dtype=torch.float64)
+    changed = features.clone()
+    changed[..., 0, 0] += 3.0
+    change = (join(code, (16, 16), changed) - join(code, (16, 16), features)).detach()
+    assert float(change[..., 12:, 12:].abs().max()) > 1e-5

@@ -1,0 +1,76 @@
+# ShapeNet cars at 256 x 256 as released: 18 azimuths and 3 elevations as a one-hot code, attention
+# at 32 x 32 (k = 3) and 64 x 64 (k = 5). Data: the released HDF5 file, or data_prep/shapenet.py's.
+_base_ = ["../_base_/gfla.py", "../_base_/view_synthesis.py"]
+
+size = (256, 256)
+
+_levels = (3, 2)
+_kernels = (3, 5)
+_coded = dict(structure_channels=21, structure_at="bottleneck")
+_flow_estimator = dict(type="FlowEstimator", flow_levels=_levels, **_coded)
+_generator = dict(
+    type="TransferGenerator",
+    source_encoder=dict(type="PyramidEncoder", levels=3),
+    flow_estimator=_flow_estimator,
+    renderer=dict(
+        type="TextureRenderer",
+        attention_levels=_levels,
+        attentions=[
+            dict(type="LocalAttention", channels=256, kernel_size=3),
+            dict(type="LocalAttention", channels=128, kernel_size=5),
+        ],
+        **_coded,
+    ),
+)
+_correctness = dict(type="SamplingCorrectnessLoss", levels=_levels)
+_affine = dict(type="AffineRegularizationLoss", kernel_sizes=_kernels)
+
+stages = [
+    dict(
+        name="flow",
+        model=dict(
+            type="FlowModel",
+            flow_estimator=_flow_estimator,
+            features=_base_._features,
+            losses=dict(
+                correctness=dict(_correctness, weight=20.0),
+                regularization=dict(_affine, weight=0.01),
+            ),
+        ),
+        optim_wrapper=_base_._flow_optim,
+        train_cfg=_base_._flow_train,
+    ),
+    dict(
+        name="full",
+        model=dict(
+            type="TransferModel",
+            generator=_generator,
+            discriminator=dict(type="ResidualDiscriminator", levels=4),
+            adversarial=_base_._adversarial,
+            features=_base_._features,
+            losses=dict(
+                reconstruction=dict(type="ReconstructionLoss", weight=5.0),
+                perceptual=dict(type="PerceptualLoss", weight=0.5),
+                style=dict(type="StyleLoss", weight=500.0),
+                correctness=dict(_correctness, weight=5.0),
+                regularization=dict(_affine, weight=0.0025),
+            ),
+        ),
+        optim_wrapper=_base_._full_optim,
+        train_cfg=_base_._full_train,
+    ),
+]
+
+_data = dict(
+    type="ViewDataset",
+    data_root="data/shapenet",
+    layout="hdf5",
+    category="car",
+    size=size,
+    structure=_base_.structure,
+    azimuths="0:360:20",  # of the 36 in the released file
+)
+train_dataloader = dict(_base_._loader, batch_size=8, dataset=dict(_data, ids="id_car_train.txt"))
+test_dataloader = dict(
+    _base_._test_loader, dataset=dict(_data, ids="id_car_test.txt", pairs="released")
+)
