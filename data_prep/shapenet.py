@@ -38,6 +38,7 @@ from data_prep.shapenet_jobs import (
     read_json,
     released_pairs,
     run_job,
+    run_points,
     run_truth,
     write_json,
 )
@@ -144,8 +145,11 @@ def _finish(options: argparse.Namespace, layout: Layout, recipe: Recipe, jobs: l
     layout.finish(there, recipe.cameras)
     tests = [name for name, phase in sorted(there.items()) if phase == "test"]
     _write_pairs(layout.pairs, tests, recipe)
+    by_name = {job.name: job for job in jobs}
     if options.truth:
-        _make_truth(options, layout, recipe, {job.name: job for job in jobs}, tests)
+        _make_truth(options, layout, recipe, by_name, tests)
+    if options.points:
+        _make_points(options, layout, recipe, [by_name[n] for n in there if n in by_name])
     _tidy(layout)
     total = {
         "objects": len(there),
@@ -208,10 +212,24 @@ def _make_truth(
         pass
 
 
+def _make_points(
+    options: argparse.Namespace, layout: Layout, recipe: Recipe, jobs: list[Job]
+) -> None:
+    """Mark surface points of the training objects that have none."""
+    work = [
+        (job, options.points, layout, recipe)
+        for job in jobs
+        if job.phase == "train" and not layout.points(job.name).exists()
+    ]
+    for _ in progress(in_processes(run_points, work, options.workers), "points", len(work)):
+        pass
+
+
 def _tidy(layout: Layout) -> None:
     """Remove what killed runs left behind."""
     shutil.rmtree(layout.out / "parts", ignore_errors=True)
-    for folder, names in ((layout.out, _OWN), (layout.reports, [".*"]), (layout.truth(""), [".*"])):
+    hidden = (layout.reports, layout.truth(""), layout.points("").parent)
+    for folder, names in ((layout.out, _OWN), *((folder, [".*"]) for folder in hidden)):
         for path in [path for name in names for path in folder.glob(name)]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

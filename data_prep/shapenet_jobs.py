@@ -20,6 +20,7 @@ from PIL import Image
 from data_prep.common import atomic_file, atomic_folder, fail
 from data_prep.meshes.cameras import Camera, Lens, grid, view_name
 from data_prep.meshes.load import SUFFIXES, Loaded, MeshError, load
+from data_prep.meshes.points import write_points
 from data_prep.meshes.render import Scene
 from data_prep.meshes.truth import pair_truth
 from data_prep.shapenet_layouts import Layout
@@ -236,3 +237,10 @@ def run_truth(job: Job, number: int, layout: Layout, recipe: Recipe) -> None:
         for source, target in released_pairs(number, recipe):
             truth = pair_truth(scene, source, target)
             np.savez_compressed(folder / f"{view_name(source)}_2_{view_name(target)}.npz", **truth)
+
+
+def run_points(job: Job, count: int, layout: Layout, recipe: Recipe) -> None:
+    """Mark so many points of a training object's surface in all of its views."""
+    _, scene = build(job, recipe)
+    rng = np.random.default_rng(list(job.name.encode()))  # the same in every run
+    write_points(layout.points(job.name), scene, recipe.cameras, count, rng)

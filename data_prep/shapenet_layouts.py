@@ -63,6 +63,10 @@ class Layout(ABC):
         """Folder of the exact flow of a test object's pairs."""
         return self.out / "test_truth" / name
 
+    def points(self, name: str) -> Path:
+        """File of the surface points of a training object."""
+        return self.out / "train_points" / f"{name}.npz"
+
     @abstractmethod
     def has(self, name: str, phase: str, cameras: Sequence[Camera]) -> bool:
         """Whether all views of an object are there."""
@@ -74,6 +78,7 @@ class Layout(ABC):
     def forget(self, name: str) -> None:
         """Remove an object that is to be made anew."""
         shutil.rmtree(self.truth(name), ignore_errors=True)
+        self.points(name).unlink(missing_ok=True)
 
     @abstractmethod
     def finish(self, phases: dict[str, str], cameras: Sequence[Camera]) -> None:

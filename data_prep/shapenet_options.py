@@ -88,6 +88,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--front", default="auto", help="azimuth of their front (auto: 180 ShapeNetCore, else 0)")
     add("--split", default="0.8", help="part to train on, or a file with the test objects' names")
     add("--truth", action="store_true", help="exact flow of the test pairs, too")
+    help_points = "mark N surface points of each training object in all of its views (0)"
+    add("--points", type=int, default=0, metavar="N", help=help_points)
     add("--workers", type=int, default=1, help="processes, one object each at a time (1)")
     add("--shard", default="0/1", metavar="I/N", help="every N-th object, I = 0 to N-1")
     add("--check", action="store_true", help="only say what of OUT is missing or odd (exit code 1)")
@@ -108,6 +110,8 @@ def _refuse(options: argparse.Namespace) -> None:
         if not folder.is_dir():
             fail(f"--raw {folder}: there is no such folder; correct the path")
     options.shard = _shard(options.shard)
+    if options.points < 0:
+        fail(f"--points {options.points}: pass how many points, or 0 for none")
     if options.workers < 1:
         fail(f"--workers {options.workers}: pass a number from 1 on")
     if options.layout == "hdf5" and not re.fullmatch(r"\w+", options.category or ""):

@@ -1,7 +1,5 @@
 """Exact correspondence of two views of an object."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,36 +39,6 @@ def pair_truth(scene: Scene, from_camera: Camera, to_camera: Camera) -> dict[str
         "foreground": target.hit,
         "source_foreground": source.hit,
     }
-
-
-def common_points(
-    scene: Scene, cameras: Sequence[Camera], count: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Where the same points of the surface lie in every view.
-
-    Each view gives as many points of what its pixels' centres see.
-
-    Args:
-        scene: the object.
-        cameras: V of them.
-        count: N points.
-        rng: draws them.
-
-    Returns:
-        float32 [V,N,3]: x, y in pixels, and 1 where the point shows (as in `pair_truth`), else 0.
-        Fewer points where nothing is to be seen.
-    """
-    points, normals = [], []
-    shares = np.diff(np.linspace(0, count, len(cameras) + 1).astype(int))
-    for camera, share in zip(cameras, rng.permutation(shares), strict=True):
-        seen = scene.geometry(camera)
-        y, x = np.nonzero(seen.hit)
-        chosen = rng.integers(len(y), size=share if len(y) else 0)
-        points.append(seen.points[y[chosen], x[chosen]])
-        normals.append(seen.normals[y[chosen], x[chosen]])
-    every = np.concatenate(points), np.concatenate(normals)
-    rows = [places(scene, camera, *every) for camera in cameras]
-    return np.stack([np.column_stack(row) for row in rows]).astype(np.float32)
 
 
 def places(

@@ -22,8 +22,9 @@ from PIL import Image
 from data_prep.common import progress
 from data_prep.meshes.cameras import Camera, Lens, view_name
 from data_prep.meshes.model import Model
+from data_prep.meshes.points import write_points
 from data_prep.meshes.render import Scene, set_threads
-from data_prep.meshes.truth import common_points, pair_truth
+from data_prep.meshes.truth import pair_truth
 from data_prep.objects.car import make_car
 from data_prep.objects.chair import make_chair
 from data_prep.samples._shared import run_jobs, size_option, whole_option
@@ -151,22 +152,11 @@ def draw_object(job: Job) -> None:
     for camera in recipe.cameras:
         Image.fromarray(scene.render(camera).image).save(folder / f"{view_name(camera)}.png")
     if job.points:
-        _write_points(job, scene)
+        rng = np.random.default_rng([job.seed, SPLITS[job.split], job.number, 1])
+        marked = out / f"{job.split}_points" / f"{job.name}.npz"
+        write_points(marked, scene, recipe.cameras, job.points, rng)
     for first, second in job.truths:
         path = out / f"{job.split}_truth" / job.name
         path.mkdir(parents=True, exist_ok=True)
         stem = f"{view_name(first)}_2_{view_name(second)}"
         np.savez_compressed(path / f"{stem}.npz", **pair_truth(scene, first, second))
-
-
-def _write_points(job: Job, scene: Scene) -> None:
-    rng = np.random.default_rng([job.seed, SPLITS[job.split], job.number, 1])
-    cameras = job.recipe.cameras
-    folder = Path(job.out) / f"{job.split}_points"
-    folder.mkdir(exist_ok=True)
-    np.savez_compressed(
-        folder / f"{job.name}.npz",
-        names=np.array([view_name(camera) for camera in cameras]),
-        points=common_points(scene, cameras, job.points, rng),
-        size=np.array(job.recipe.lens.size),
-    )

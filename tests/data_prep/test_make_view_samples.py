@@ -74,8 +74,18 @@ class TestLayout:
             mine = [row for row in rows if row["object"] == name]
             assert {row["from"] for row in mine} == {f"{20 * i:03d}_00"}
             assert [row["to"] for row in mine] == [f"{20 * k:03d}_00" for k in range(18)]
-        files = {p.relative_to(folder / "test_truth") for p in folder.rglob("*.npz")}
+        truth = folder / "test_truth"
+        files = {p.relative_to(truth) for p in truth.rglob("*.npz")}
         assert files == {Path(r["object"], f"{r['from']}_2_{r['to']}.npz") for r in rows}
+
+    def test_points_of_the_training_objects_in_all_views(self, folder: Path) -> None:
+        (file,) = (folder / "train_points").iterdir()
+        assert file.stem == next((folder / "train").iterdir()).name
+        with np.load(file) as marked:
+            views = {p.stem for p in (folder / "train" / file.stem).iterdir()}
+            assert set(marked["names"]) == views
+            assert marked["points"].shape == (len(views), 128, 3)
+            assert marked["size"].tolist() == [96, 64]
 
     def test_fewer_pairs_lie_all_round(self, tmp_path: Path) -> None:
         fewer = ("--train-objects", "1", "--test-objects", "2")

@@ -301,6 +301,7 @@ def refused_fixture(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         (["--background", "white"], "--background white: pass R,G,B"),
         (["--shard", "2/2"], "--shard 2/2: pass I/N"),
         (["--workers", "0"], "--workers 0"),
+        (["--points", "-1"], "--points -1"),
         (["--fov", "nan"], "--fov nan"),
         (["--distance", "0.1"], "--distance 0.1"),
         (["--split", "1.5"], "--split 1.5"),
@@ -325,3 +326,16 @@ def test_folders_without_meshes_or_views_are_refused(
     with pytest.raises(SystemExit):
         shapenet.main(["--out", str(tmp_path), "--check"])
     assert "holds no object" in capsys.readouterr().err
+
+
+def test_points_are_marked_once_and_only_for_training(raw: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(raw, out, "--points", "9") == 0
+    files = sorted((out / "train_points").iterdir())
+    assert [file.stem for file in files] == sorted(p.name for p in (out / "train").iterdir())
+    with np.load(files[0]) as marked:
+        views = {p.stem for p in (out / "train" / files[0].stem).iterdir()}
+        assert set(marked["names"]) == views and marked["points"].shape == (len(views), 9, 3)
+    before = [file.stat().st_mtime_ns for file in files]
+    assert run(raw, out, "--points", "9") == 0
+    assert [file.stat().st_mtime_ns for file in files] == before

@@ -1,10 +1,13 @@
 """Pictures, geometry and exact flow, against what a plain cube and plain rays must give."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from data_prep.meshes.cameras import Camera, Lens, project
 from data_prep.meshes.model import Model, Part
+from data_prep.meshes.points import common_points, write_points
 from data_prep.meshes.render import Scene, linear, screen
 from data_prep.meshes.truth import pair_truth
 
@@ -158,3 +161,34 @@ def test_torch_and_mitsuba_live_in_one_process(scene: Scene) -> None:
 
     assert torch.ones(3).sum() == 3
     assert scene.render(Camera(0, 0)).image.dtype == np.uint8
+
+
+def test_common_points_are_the_same_places_of_the_surface(scene: Scene) -> None:
+    """Each shown point's motion between two views is the exact flow at its pixel."""
+    cameras = [Camera(20, 10), Camera(50, 10), Camera(230, 0)]
+    points = common_points(scene, cameras, 60, np.random.default_rng(3))
+    assert points.shape == (3, 60, 3) and set(np.unique(points[..., 2])) == {0.0, 1.0}
+    assert (points[..., 2].sum(axis=1) >= 20).all()  # at least its own
+    truth = pair_truth(scene, cameras[0], cameras[1])
+    both = (points[0, :, 2] > 0) & (points[1, :, 2] > 0)
+    x, y = points[1, both, :2].T
+    inside = truth["visible"][np.rint(y).astype(int), np.rint(x).astype(int)]
+    assert inside.sum() >= 15
+    flow = truth["flow"][:, np.rint(y).astype(int), np.rint(x).astype(int)][:, inside]
+    motion = (points[0, both, :2] - points[1, both, :2]).T[:, inside]
+    # half a pixel off the pixel's centre, the flow is a little another one
+    assert np.abs(flow - motion).max() < 0.75
+    opposite = (points[0, :, 2] > 0) & (points[2, :, 2] > 0)
+    assert opposite.sum() < both.sum() / 3
+
+
+def test_points_are_written_with_their_views(scene: Scene, tmp_path: Path) -> None:
+    cameras = [Camera(20, 10), Camera(50, 10)]
+    for name in ("a", "b"):
+        write_points(tmp_path / f"{name}.npz", scene, cameras, 12, np.random.default_rng(3))
+    with np.load(tmp_path / "a.npz") as first, np.load(tmp_path / "b.npz") as second:
+        assert first["names"].tolist() == ["020_10", "050_10"]
+        assert first["size"].tolist() == [48, 64]
+        assert first["points"].shape == (2, 12, 3)
+        assert np.array_equal(first["points"], second["points"])
+    assert len(list(tmp_path.iterdir())) == 2
