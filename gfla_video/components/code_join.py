@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfla_video.components.blocks import activation
+from gfla_video.components.positions import positions_of
 
 CODE_WIDTHS = (128, 256)  # fully connected, as the view branch of appearance flow (facts 4)
-PLACE = 2  # channels of a position: x and y from -1 to 1 (CoordConv, Liu et al. 2018)
+PLACE = 2  # channels of a position
 HEADS = 4
 
 
@@ -93,15 +94,6 @@ class SourceLook(nn.Module):
         )  # [B, heads, h * w, channels / heads]
         answer = F.scaled_dot_product_attention(query, key, value).transpose(2, 3)
         return answer.flatten(1, 2).unflatten(2, target.shape[-2:])
-
-
-def positions_of(like: Tensor) -> Tensor:
-    """x and y of every position of a map ``[B, c, h, w]``, from -1 to 1: ``[B, 2, h, w]``."""
-    batch, _, height, width = like.shape
-    y = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
-    x = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
-    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"))
-    return grid.expand(batch, -1, -1, -1)
 
 
 def code_layers(channels: int) -> nn.Sequential:
