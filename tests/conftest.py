@@ -112,6 +112,14 @@ def sample_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def view_samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny synthetic cars and chairs (64x64; 4 to train, 2 to test, 6 views each). Read only."""
+    objects = ("--train-objects", "4", "--test-objects", "2")
+    few = ("--azimuths", "6", "--elevations", "0", "--samples", "1")
+    return make_samples(tmp_path_factory, "view_synthesis", *objects, *few)
+
+
+@pytest.fixture(scope="session")
 def face_samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny synthetic talking heads (64x64; 3 to train, 2 to test, 8 frames each). Read only."""
     options = ("--train-heads", "3", "--test-heads", "2", "--frames", "8", "--drive-frames", "8")

@@ -1,5 +1,5 @@
 # The demo: generated cars and chairs at 64 x 64, both stages in minutes on two cores, no weights
-# downloaded.
+# downloaded. Surface points of the training objects guide the flow (not the papers').
 _base_ = "../_base_/small_view_synthesis.py"
 
 size = (64, 64)
@@ -13,30 +13,31 @@ stages = [
             type="FlowModel",
             flow_estimator=_base_._flow_estimator,
             features=_features,
-            losses=_base_._flow_losses,
+            losses=dict(
+                warp=dict(_base_._warp, weight=5.0),
+                points=dict(_base_._points, weight=0.15),
+            ),
         ),
-        optim_wrapper=_base_._small_flow_optim,
+        optim_wrapper=_base_._flow_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=800),
+        train_cfg=dict(max_iters=1200),
     ),
     dict(
         name="full",
         model=dict(
             type="TransferModel",
             generator=_base_._generator,
-            discriminator=_base_._discriminator,
-            adversarial=_base_._small_adversarial,
             features=_features,
             losses=dict(
-                _base_._flow_losses,
+                warp=dict(_base_._warp, weight=2.0),
+                points=dict(_base_._points, weight=0.03),
                 reconstruction=dict(type="ReconstructionLoss", weight=5.0),
-                perceptual=dict(type="PerceptualLoss", weight=2.0),
-                style=dict(type="StyleLoss", weight=50.0),
+                perceptual=dict(type="PerceptualLoss", weight=1.0),
             ),
         ),
-        optim_wrapper=_base_._small_full_optim,
+        optim_wrapper=_base_._generator_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=1000),
+        train_cfg=dict(max_iters=1500),
     ),
 ]
 
@@ -46,7 +47,7 @@ _data = dict(
     size=size,
     structure=_base_.structure,
 )
-train_dataloader = dict(_base_._small_loader, dataset=dict(_data, phase="train"))
+train_dataloader = dict(_base_._small_loader, dataset=dict(_data, phase="train", with_points=True))
 test_dataloader = dict(
     _base_._small_test_loader,
     dataset=dict(_data, phase="test", pairs="pairs-test.csv", with_truth=True),

@@ -63,14 +63,19 @@ def test_gradients_are_equal_on_both_processes(pair: Path) -> None:
 
 
 @pytest.mark.slow
-def test_clips_train_in_two_processes(tmp_path: Path, face_samples: Path) -> None:
-    """Several passes of one network before its backward pass, and three networks."""
-    config = toy_training.smoke_file(tmp_path / "smoke.py", face_samples, "face")
+@pytest.mark.parametrize("task", ["face", "view_synthesis"])
+def test_other_tasks_train_in_two_processes(
+    tmp_path: Path, task: str, request: pytest.FixtureRequest
+) -> None:
+    """Clips: several passes of one network before its backward pass, and three networks. Codes."""
+    samples = request.getfixturevalue({"face": "face_samples"}.get(task, "view_samples"))
+    config = toy_training.smoke_file(tmp_path / "smoke.py", samples, task)
     done = run_two(config, tmp_path / "pair")
     assert done.returncode == 0, done.stdout + done.stderr
     folder = tmp_path / "pair" / "stage2_full"
     one, two = (torch.load(folder / f"gradients_{rank}.pt") for rank in (0, 1))
-    for name in ("generator", "discriminator", "clip_discriminator"):
+    clips = ("clip_discriminator",) if task == "face" else ()
+    for name in ("generator", "discriminator", *clips):
         assert len(one[name]) == 4
         assert all(torch.equal(*both) for both in zip(one[name], two[name], strict=True)), name
         assert all(gradient.abs().sum() > 0 for gradient in one[name])

@@ -1,0 +1,33 @@
+# Appearance flow (Zhou et al. 2016) on the demo's data, for as long as sample.py trains: the
+# published layers in the pictures' size, and the published loss (L1), with no guide.
+_base_ = "sample.py"
+
+stages = [
+    dict(
+        name="warp",
+        model=dict(
+            type="TransferModel",
+            generator=dict(
+                type="AppearanceFlow",
+                structure_channels=8,
+                size=(64, 64),
+                encoder_channels=(16, 32, 64, 128),
+                decoder_channels=(128, 64, 32),
+                width=512,
+                grid_channels=32,
+                dropout=0.0,
+                code="both",
+            ),
+            losses=dict(reconstruction=dict(type="ReconstructionLoss", weight=5.0)),
+        ),
+        optim_wrapper=dict(
+            constructor="PerNetworkOptimConstructor",
+            generator=dict(
+                type="OptimWrapper",
+                optimizer=dict(type="Adam", lr=1e-3, betas=(0.5, 0.999), fused=True),
+            ),
+        ),
+        param_scheduler=_base_._cosine,
+        train_cfg=dict(max_iters=6000),
+    ),
+]
