@@ -40,6 +40,7 @@ _data = dict(
     category="car",
     size=size,
     structure=_base_.structure,
+    azimuths="0:360:20",  # of the 36 in the released file
 )
 train_dataloader = dict(_base_._loader, batch_size=8, dataset=dict(_data, ids="id_car_train.txt"))
 test_dataloader = dict(

@@ -13,6 +13,7 @@ _weights = "weights/squeezenet1_1.pth"  # torchvision's file
 _lpips_heads = None  # heads of LPIPS 0.1 for SqueezeNet; without them the metric is left out
 
 size = (128, 128)
+driver = dict(type="CameraDriver", resize="stretch")  # as the data set does
 
 _features = dict(type="SqueezeNetFeatures", weights=_weights)
 _warp = dict(_base_._warp, octaves=3)

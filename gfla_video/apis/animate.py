@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -284,7 +285,7 @@ def _keep(out: str | Path, read: Iterable[str | Path]) -> None:
     partial = check_video_target(out)
     for written in (Path(out), partial):
         for path in read:
-            if written.exists() and Path(path).exists() and written.samefile(path):
+            if written.exists() and os.path.exists(path) and written.samefile(path):
                 also = "" if written == Path(out) else f" (its unfinished part is {written.name})"
                 raise UserError(
                     f"--out: {out} would overwrite {path}{also}, which is read here; "

@@ -35,8 +35,17 @@ class CodeDecoder(nn.Module):
         )
 
     def forward(self, code: Tensor, height: int, width: int) -> Tensor:
-        """``[B, C, 1, 1]`` to ``[B, out_channels, height, width]``, both multiples of four."""
+        """``[B, C, 1, 1]`` to ``[B, out_channels, height, width]``, both multiples of four.
+
+        Raises:
+            ValueError: the grid would be smaller than two positions, which no norm can serve.
+        """
         rows, columns = height // 2**DOUBLINGS, width // 2**DOUBLINGS
+        if rows * columns < 2 or height % 2**DOUBLINGS or width % 2**DOUBLINGS:
+            raise ValueError(
+                f"a code can't be decoded to {height} x {width}, both must be multiples of "
+                f"{2**DOUBLINGS} with room for two: take larger pictures or fewer levels"
+            )
         if self.join is None:
             out = code.expand(-1, -1, rows, columns)
         else:

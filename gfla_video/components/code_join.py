@@ -33,6 +33,8 @@ class CodeJoin(nn.Module):
         feature_channels: channels of the features, 0 for none.
     """
 
+    unnormalised = True  # see init_orthogonal
+
     def __init__(self, code_channels: int, out_channels: int, feature_channels: int = 0) -> None:
         super().__init__()
         self.code = code_layers(code_channels)

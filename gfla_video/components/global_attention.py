@@ -19,7 +19,8 @@ class GlobalAttention(nn.Module):
 
     The paper's global-attention ablation (section 4.3) in the place of a :class:`LocalAttention`.
     At a coarse level beside local attention at finer ones it gives parts that the source does not
-    show the source's colours. Keys and queries know their positions.
+    show the source's colours. Keys and queries know their positions. The flow gets a gradient of
+    zero: a head with none would break training in several processes.
 
     Args:
         channels: C of source and target features.
@@ -48,7 +49,7 @@ class GlobalAttention(nn.Module):
         Args:
             encoded: of :meth:`encode_source`.
             target: ``[B, C, H, W]``.
-            flow: not looked at.
+            flow: its values are not looked at.
         """
         query = self.to_query(torch.cat([target, positions_of(target)], dim=1))
         asked, keys, values = (
@@ -56,4 +57,5 @@ class GlobalAttention(nn.Module):
             for maps in (query, encoded.keys, encoded.values)
         )  # [B, heads, H * W, channels / heads]
         answer = F.scaled_dot_product_attention(asked, keys.to(asked.dtype), values.to(asked.dtype))
-        return answer.transpose(2, 3).flatten(1, 2).unflatten(2, target.shape[-2:])
+        out = answer.transpose(2, 3).flatten(1, 2).unflatten(2, target.shape[-2:])
+        return out + 0 * flow.sum().to(out.dtype) if flow.requires_grad else out

@@ -23,8 +23,8 @@ def to_full_resolution(flow: Tensor, size: tuple[int, int]) -> Tensor:
     """
     height, width = flow.shape[-2:]
     resized = F.interpolate(flow, size=size, mode="bilinear", align_corners=False)
-    scale = torch.tensor([size[1] / width, size[0] / height], dtype=flow.dtype, device=flow.device)
-    return resized * scale.view(1, 2, 1, 1)
+    # no tensor is made on the host here: a CUDA graph can record it
+    return torch.cat([resized[:, :1] * (size[1] / width), resized[:, 1:] * (size[0] / height)], 1)
 
 
 def resize_values_kept(flow: Tensor, size: tuple[int, int]) -> Tensor:

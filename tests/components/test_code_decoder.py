@@ -33,3 +33,9 @@ def test_each_of_a_batch_has_its_own_code() -> None:
         alone = decoder(codes[index : index + 1], 16, 16)
         torch.testing.assert_close(together[index : index + 1], alone)
     assert float((together[0] - together[1]).detach().abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize("size", [(4, 4), (2, 32), (18, 16)])
+def test_grids_that_no_norm_can_serve_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="take larger pictures or fewer levels"):
+        CodeDecoder(4, hidden=6, out_channels=5)(torch.randn(1, 4, 1, 1), *size)

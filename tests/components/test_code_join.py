@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from gfla_video.components.code_join import CodeJoin
+from gfla_video.components.init import init_orthogonal
 
 
 def test_positions_answer_a_code_differently() -> None:
@@ -36,3 +38,14 @@ def test_every_position_sees_all_of_the_source() -> None:
     changed[..., 0, 0] += 3.0
     change = (join(code, (16, 16), changed) - join(code, (16, 16), features)).detach()
     assert float(change[..., 12:, 12:].abs().max()) > 1e-5
+
+
+def test_a_small_gain_of_the_network_leaves_the_code_audible() -> None:
+    """Nothing normalises after its layers: at the released gain of 0.02 the code would vanish."""
+    torch.manual_seed(3)
+    network = nn.ModuleList([CodeJoin(4, out_channels=8), nn.Conv2d(8, 8, 3)])
+    init_orthogonal(network, 0.02)
+    codes = torch.randn(2, 4, 1, 1)
+    first, other = network[0](codes, (8, 8)).detach()
+    assert float((first - other).abs().max()) > 0.05
+    assert float(network[1].weight.detach().flatten(1).norm(dim=1).max()) < 0.021

@@ -50,3 +50,12 @@ def test_in_the_place_of_local_attention() -> None:
 def test_heads_must_divide() -> None:
     with pytest.raises(ValueError, match="multiples of 4 heads, got 6, 8"):
         GlobalAttention(6, hidden=8)
+
+
+def test_the_flow_gets_a_gradient_of_zero() -> None:
+    """Not none: a flow head that waits for one would stop training in several processes."""
+    block = GlobalAttention(8, hidden=8)
+    source, target = torch.randn(2, 1, 8, 4, 4)
+    flow = torch.randn(1, 2, 4, 4, requires_grad=True)
+    block(block.encode_source(source), target, flow).sum().backward()
+    assert flow.grad is not None and not flow.grad.any()

@@ -19,6 +19,8 @@ class ForegroundMaskLoss(TransferLoss):
     For pictures on a plain background: the object is what does not have the background's colour.
     Where parts of it do (a white car on white) they count as background, which looks the same.
 
+    The generator must have a mask head for it (``background=`` of the same colour).
+
     Args:
         weight: factor of the loss.
         background: its colour (R, G, B) of 0..255.

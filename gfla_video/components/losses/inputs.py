@@ -14,7 +14,8 @@ Features = Mapping[str, Tensor]
 class Points(NamedTuple):
     """The same N points of the target and of each source, ``[B, N, 3]`` = (x, y, visible).
 
-    x and y are in pixels of the pictures, visible is 1 or 0.
+    x and y are in pixels of the pictures from their upper left edge (centres at 0.5, 1.5, ...),
+    visible is 1 or 0.
     """
 
     target: Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -52,7 +53,7 @@ def read_path(driving: str, start: Camera, step: float, turns: float | None) -> 
         return turntable(start, step, 1.0 if turns is None else turns)
     if turns is not None:
         raise UserError(f"--turns: is for --driving {TURNTABLE}, leave it out")
-    if "=" in driving and not Path(driving).exists():
+    if "=" in driving and not os.path.exists(driving):  # a long text is no error there
         return parse_path(driving, start)
     return read_camera_file(driving)
 

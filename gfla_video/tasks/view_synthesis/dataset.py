@@ -123,6 +123,8 @@ class ViewDataset(TransferDataset):
             raise UserError(
                 f"sources must be at least 1, and 1 where with_truth is set, got {sources}"
             )
+        if max_pairs is not None and max_pairs < 1:
+            raise UserError(f"max_pairs must be at least 1, or None for all, got {max_pairs}")
         self.root = Path(data_root)
         self.truth_folder = self.root / (truth_dir or f"{phase}_truth")
         self.points = SurfacePoints(self.root / f"{phase}_points") if with_points else None

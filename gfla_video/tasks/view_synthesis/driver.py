@@ -116,7 +116,7 @@ class CameraDriver:
             UserError: a camera is not said, cannot be read or is not known to the model.
         """
         chosen = CameraOptions.of(options)
-        known = _KnownCameras.of(source.structure, chosen.off_bins)
+        known = _KnownCameras.of(source, chosen.off_bins)
         report: list[str] = []
         own, *others = _source_cameras(source, chosen.source_camera, known, report)
         path = read_path(driving, own, known.step, chosen.turns)
@@ -141,18 +141,21 @@ class _KnownCameras:
     Attributes:
         structure: the network's; None encodes anything.
         nearest: take the nearest bin for an angle off the bins.
+        size: (H, W) of the network's pictures.
     """
 
     structure: Any
     nearest: bool
+    size: tuple[int, int]
 
     @classmethod
-    def of(cls, structure: Any, off_bins: str | None) -> _KnownCameras:
+    def of(cls, source: SourceImage, off_bins: str | None) -> _KnownCameras:
         """As ``--off-bins`` says, else as the structure does."""
+        structure = source.structure
         nearest = (
             getattr(structure, "nearest", False) if off_bins is None else off_bins == "nearest"
         )
-        return cls(structure, nearest)
+        return cls(structure, nearest, source.fit.size)
 
     @property
     def step(self) -> float:
@@ -173,7 +176,7 @@ class _KnownCameras:
         try:
             if not isinstance(self.structure, CameraBins):
                 if self.structure is not None:
-                    self.structure.encode(camera)
+                    self.structure.encode(camera, self.size)
             elif self.nearest:
                 return self.structure.nearest_bin(camera)
             else:

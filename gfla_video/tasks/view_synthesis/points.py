@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from gfla_video.utils.errors import UserError
 
 _ARRAYS = ("names", "points", "size")
+KEPT_BYTES = 64 * 2**20  # of points in the memory of one worker
 
 
 class Marked(NamedTuple):
@@ -28,7 +28,8 @@ class Marked(NamedTuple):
 class SurfacePoints:
     """Reads ``<folder>/<object>.npz``: names ``[V]``, points ``[V, N, 3]``, size ``(H, W)``.
 
-    A point is x, y in pixels of pictures of that size, and 1 where it shows, else 0.
+    A point is x, y in pixels of pictures of that size (centres at whole numbers), and 1 where it
+    shows, else 0. All objects have as many.
 
     Args:
         folder: of the files.
@@ -36,6 +37,9 @@ class SurfacePoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._kept: dict[str, Marked] = {}
+        self._bytes = 0
+        self._count: int | None = None
 
     def of(self, name: str, view: str, size: tuple[int, int]) -> Tensor:
         """An object's points in one of its views.
@@ -46,13 +50,15 @@ class SurfacePoints:
             size: (H, W) of the samples; x and y are scaled to it.
 
         Returns:
-            float32 ``[N, 3]``.
+            float32 ``[N, 3]``; x and y from the picture's upper left edge, centres at 0.5, 1.5, ...
+            (as ``PointFlowLoss`` reads them, so that they scale with the picture).
 
         Raises:
-            UserError: the file is not there, is broken, or lacks the view.
+            UserError: the file is not there, is broken, lacks the view, or has another number of
+                points than the files before.
         """
         path = self.folder / f"{name}.npz"
-        marked = _read(path)
+        marked = self._marked(name, path)
         if view not in marked.rows:
             raise UserError(
                 f"{path}: has no points of the view {view}; make the data set again, or set "
@@ -60,10 +66,25 @@ class SurfacePoints:
             )
         points = torch.from_numpy(marked.points[marked.rows[view]].copy())
         height, width = marked.size
+        points[:, :2] += 0.5
         return points * torch.tensor([size[1] / width, size[0] / height, 1.0])
 
+    def _marked(self, name: str, path: Path) -> Marked:
+        if name not in self._kept:
+            marked = _read(path)
+            count = marked.points.shape[1]
+            if self._count not in (None, count):
+                raise UserError(
+                    f"{path}: has {count} points, other objects have {self._count}; make the "
+                    "points of all objects with one number"
+                )
+            if self._bytes > KEPT_BYTES:  # many objects: begin anew, a file is read in no time
+                self._kept, self._bytes = {}, 0
+            self._kept[name], self._count = marked, count
+            self._bytes += marked.points.nbytes
+        return self._kept[name]
 
-@lru_cache(maxsize=1024)
+
 def _read(path: Path) -> Marked:
     if not path.is_file():
         raise UserError(f"{path}: the points of this object are not there; set with_points=False")

@@ -179,8 +179,9 @@ class CameraAngles(_CameraStructure):
         scaled = camera.elevation * self.elevation_scale
         if abs(scaled) >= 180.0:
             raise UserError(
-                f"elevation {camera.elevation:g} times elevation_scale {self.elevation_scale:g} "
-                "is not below 180 degrees; take a smaller elevation_scale in the config's structure"
+                f"elevation {camera.elevation:g} is beyond those that this structure tells apart, "
+                f"below {180.0 / self.elevation_scale:g} degrees (elevation_scale "
+                f"{self.elevation_scale:g}); ask for a lower one"
             )
         angles = [camera.azimuth % 360.0 * number for number in range(1, self.harmonics + 1)]
         turns = [math.radians(angle) for angle in (*angles, scaled)]

@@ -9,7 +9,7 @@ import torch
 
 from gfla_video.apis import Animator, evaluate, train
 from gfla_video.apis.config import load_config
-from gfla_video.registry import MODELS
+from gfla_video.registry import DATASETS, MODELS
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.video import read_video
 
@@ -84,3 +84,28 @@ def test_the_chairs_config_names_chairs() -> None:
     loaders = config.train_dataloader, config.test_dataloader
     assert [loader.dataset.category for loader in loaders] == ["chair", "chair"]
     assert [loader.dataset.ids for loader in loaders] == ["id_chair_train.txt", "id_chair_test.txt"]
+
+
+def test_the_published_methods_train_on_the_released_azimuths() -> None:
+    """The released file has 36 of them, the codes 18."""
+    for name in ("shapenet_car", "shapenet_chair", "appearance_flow"):
+        config = load_config(CONFIGS / "view_synthesis" / f"{name}.py")
+        assert config.train_dataloader.dataset.azimuths == "0:360:20", name
+
+
+@pytest.mark.parametrize("known", ["True", "False"])
+def test_the_config_of_ones_own_objects(known: str, tmp_path: Path, view_samples: Path) -> None:
+    """Rendered objects with their exact correspondences, or photographs."""
+    text = (CONFIGS / "view_synthesis" / "few_views.py").read_text()
+    text = text.replace("../_base_", str(CONFIGS / "_base_")).replace(
+        "data/views", str(view_samples)
+    )
+    text = text.replace("_with_points = True", f"_with_points = {known}")
+    text = text.replace("_with_truth = False", f"_with_truth = {known}")
+    (tmp_path / "own.py").write_text(text)
+    config = load_config(tmp_path / "own.py")
+    losses = [set(stage["model"]["losses"]) for stage in config.stages]
+    assert all(("points" in names) == (known == "True") for names in losses)
+    for loader in (config.train_dataloader, config.test_dataloader):
+        sample = DATASETS.build(loader.dataset)[0]
+        assert sample["targets"]["image"].shape == (3, 128, 128)
