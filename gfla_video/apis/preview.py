@@ -103,7 +103,11 @@ def _frame_of(prediction: Prediction, frame: int) -> Prediction:
 def _panels(sample: Sample, made: Prediction, drawer: Any, flow_limit: float) -> dict[str, Picture]:
     target: Tensor = sample["targets"]["image"]
     size = (target.shape[-2], target.shape[-1])
-    panels = {"source": tensor_to_uint8(sample["inputs"]["sources"][0])}
+    sources = sample["inputs"]["sources"]
+    panels = {
+        _titled("source", number, len(sources)): tensor_to_uint8(source)
+        for number, source in enumerate(sources)
+    }
     maps = sample["inputs"]["target_structure"]
     if hasattr(drawer, "show"):
         panels["structure"] = drawer.show(maps)
@@ -113,17 +117,18 @@ def _panels(sample: Sample, made: Prediction, drawer: Any, flow_limit: float) ->
         panels["result"] = tensor_to_uint8(made["image"])
     panels["truth"] = tensor_to_uint8(target)
     for reference, flow in enumerate(_flows(made, size)):
-        panels[_titled("flow", reference)] = flow_to_rgb(flow, flow_limit)
+        panels[_titled("flow", reference, len(sources))] = flow_to_rgb(flow, flow_limit)
     for reference, masks in enumerate(made.get("masks", [])):
-        panels[_titled("mask", reference)] = mask_picture(masks[-1], size)
+        panels[_titled("mask", reference, len(sources))] = mask_picture(masks[-1], size)
     return panels
 
 
-def _titled(what: str, reference: int) -> str:
-    """References go [source, last generated frame, the one before, ...]."""
-    if reference < 2:
-        return (what, f"previous {what}")[reference]
-    return f"previous {reference} {what}"
+def _titled(what: str, reference: int, sources: int) -> str:
+    """References are so many sources, then the last generated frame, the one before, ..."""
+    if reference < sources:
+        return what if reference == 0 else f"{what} {reference + 1}"
+    back = reference - sources + 1
+    return f"previous {what}" if back == 1 else f"previous {back} {what}"
 
 
 def _flows(made: Prediction, size: tuple[int, int]) -> list[npt.NDArray[np.float32]]:
