@@ -1,17 +1,21 @@
-"""What the data tools share: one-sentence errors, a progress bar, atomic files and folders.
+"""What the data tools share: one-sentence errors, progress, atomic files, several processes.
 
 The data tools import of the package only its detectors, so these few lines stand here as well.
 """
 
 import contextlib
+import json
+import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -94,6 +98,61 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
             os.replace(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """JSON, or nothing where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON, whole or not at all."""
+    with atomic_file(path) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def in_processes(
+    work: Callable[..., T],
+    jobs: list[tuple],
+    workers: int,
+    start: tuple[Any, ...],
+    stop: Callable[[], object] = lambda: None,
+) -> Iterator[T]:
+    """Yield `work(*job)` for all jobs, as they come, done in so many processes.
+
+    Args:
+        work: a function of a module (it is pickled).
+        jobs: its arguments.
+        workers: processes; with one, or for one job, all is done in this one.
+        start: what each new process calls first: a function, and its arguments. It decides what
+            SIGINT does there, as Ctrl-C goes to all processes.
+        stop: called in this process when an error or Ctrl-C ends the work, before the running jobs
+            are waited for.
+    """
+    if workers <= 1 or len(jobs) <= 1:
+        yield from (work(*job) for job in jobs)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the machine by jobs
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        min(workers, len(jobs)), mp_context=context, initializer=start[0], initargs=start[1:]
+    ) as pool:
+        # A process that is just being started would complain of Ctrl-C.
+        heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            waiting = [pool.submit(work, *job) for job in jobs]
+        finally:
+            signal.signal(signal.SIGINT, heeded)
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        except BaseException:
+            stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _umask() -> int:

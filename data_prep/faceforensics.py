@@ -11,14 +11,11 @@ and run again, and be divided among machines by `--shard`.
 
 import argparse
 import importlib
-import json
 import multiprocessing
-import os
 import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
@@ -28,7 +25,7 @@ from typing import Any
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data_prep.common import atomic_file, fail, progress
+from data_prep.common import fail, in_processes, progress, read_json, write_json
 from data_prep.face_check import check, find_layouts, preview
 from data_prep.face_clips import Recipe, prepare_video
 from data_prep.face_layouts import LAYOUTS, remove_clip
@@ -98,7 +95,7 @@ def report_path(out: Path, phase: str, name: str) -> Path:
 
 def is_finished(job: Job, out: Path, phase: str, recipe: Recipe) -> bool:
     """Whether a video was done with the same recipe and its clips are there."""
-    old = _read_report(report_path(out, phase, job.name))
+    old = read_json(report_path(out, phase, job.name))
     if old.get("recipe") != recipe.record() or old.get("bytes") != job.path.stat().st_size:
         return False
     layout = LAYOUTS[recipe.layout](out, phase)
@@ -130,45 +127,19 @@ def build_detector(recipe: Recipe) -> FaceDetector:
 
 def forget(path: Path, out: Path, phase: str) -> None:
     """Remove a video's report and the clips that it names, as they are to be made anew."""
-    old = _read_report(path)
+    old = read_json(path)
     path.unlink(missing_ok=True)
     for clip in old.get("clips", ()):
         remove_clip(LAYOUTS[old["recipe"]["layout"]](out, phase), clip["name"])
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON, whole or not at all."""
-    with atomic_file(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def run_jobs(
     jobs: list[Job], out: Path, phase: str, recipe: Recipe, workers: int
 ) -> Iterator[dict[str, Any]]:
     """Do the videos, several at a time, and yield their reports as they come."""
-    if workers <= 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield run_job(job, out, phase, recipe)
-        return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the machine by videos
-    context = multiprocessing.get_context("spawn")
-    over = context.Event()
-    with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=_start_process, initargs=(over,)
-    ) as pool:
-        # Ctrl-C goes to all processes: this one heeds it and tells the others, once they started.
-        heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            waiting = [pool.submit(run_job, job, out, phase, recipe) for job in jobs]
-        finally:
-            signal.signal(signal.SIGINT, heeded)
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        except BaseException:
-            over.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    over = multiprocessing.get_context("spawn").Event()  # Ctrl-C: this process tells the others
+    work = [(job, out, phase, recipe) for job in jobs]
+    yield from in_processes(run_job, work, workers, (_start_process, over), over.set)
 
 
 def _start_process(over: Event) -> None:
@@ -182,7 +153,7 @@ def _is_over() -> bool:
 
 def collect(out: Path, phase: str) -> dict[str, Any]:
     """Write `OUT/report-<phase>.json` from the reports of all videos there are, and return it."""
-    reports = [_read_report(path) for path in sorted((out / "reports" / phase).glob("*.json"))]
+    reports = [read_json(path) for path in sorted((out / "reports" / phase).glob("*.json"))]
     skipped = {r["source"]: r["skipped"] for r in reports if r["skipped"]}
     total = {
         "videos": len(reports),
@@ -199,13 +170,6 @@ def collect(out: Path, phase: str) -> dict[str, Any]:
 
 
 _SHOWN = ("source", "frames", "no_face", "clips", "notes", "skipped")
-
-
-def _read_report(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
 
 
 def prepare(options: argparse.Namespace, recipe: Recipe) -> int:
@@ -254,7 +218,7 @@ def inspect(options: argparse.Namespace) -> int:
         wrong = check(layouts)
         if not layouts:
             wrong = [f"{options.out}: holds no clip, though {len(done)} videos were done"]
-            wrong += [_why_no_clip(_read_report(path), path) for path in done]
+            wrong += [_why_no_clip(read_json(path), path) for path in done]
         if options.raw:
             names = {path.stem for path in done}
             jobs = find_jobs(options.raw, options.names)

@@ -13,21 +13,20 @@ import csv
 import multiprocessing
 import multiprocessing.connection
 import os
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data_prep.common import atomic_file, fail, progress
+from data_prep.common import atomic_file, fail, in_processes, progress, read_json, write_json
 from data_prep.meshes.cameras import view_name
+from data_prep.meshes.points import has_points
 from data_prep.meshes.render import set_threads
 from data_prep.shapenet_check import all_reports, check, preview
 from data_prep.shapenet_jobs import (
@@ -35,43 +34,20 @@ from data_prep.shapenet_jobs import (
     Recipe,
     find_jobs,
     is_done,
-    read_json,
     released_pairs,
     run_job,
     run_points,
     run_truth,
-    write_json,
 )
 from data_prep.shapenet_layouts import LAYOUTS, Layout
 from data_prep.shapenet_options import parse, recipe_of
 
-_OWN = (".cameras.*.json", ".report*.json", ".pairs-*.csv", ".data_*.hdf5", ".id_*", ".name_*")
 Reports = dict[str, dict[str, Any]]
 
 
-def in_processes(work: Any, jobs: list[tuple], workers: int) -> Iterator[Any]:
-    """Yield `work(*job)` for all jobs, as they come, done in so many processes."""
-    if workers <= 1 or len(jobs) <= 1:
-        set_threads(1)
-        yield from (work(*job) for job in jobs)
-        return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the machine by objects
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=_start_process
-    ) as pool:
-        # Ctrl-C goes to all processes, and one that is just being started would complain.
-        heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            waiting = [pool.submit(work, *job) for job in jobs]
-        finally:
-            signal.signal(signal.SIGINT, heeded)
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _each(work: Any, jobs: list[tuple], workers: int) -> Iterator[Any]:
+    set_threads(1)  # the processes share the machine by objects
+    return in_processes(work, jobs, workers, (_start_process,))
 
 
 def _start_process() -> None:
@@ -93,15 +69,16 @@ def prepare(options: argparse.Namespace, recipe: Recipe) -> int:
     layout: Layout = LAYOUTS[options.layout](options.out, options.category)
     every = find_jobs(options.raw, options.split, options.up, options.front)
     reports = all_reports(layout)
-    _refuse_others(options.out, recipe, every, reports)
-    write_json(options.out / "cameras.json", recipe.record())
+    _refuse_others(layout, recipe, every, reports)
+    if read_json(options.out / "cameras.json") != recipe.record():
+        write_json(options.out / "cameras.json", recipe.record())
     number, shards = options.shard
     jobs = every[number::shards]
     left = [job for job in jobs if not is_finished(job, layout, recipe, reports)]
     if len(left) < len(jobs):
         print(f"{len(jobs) - len(left)} of {len(jobs)} objects are finished already")
     work = [(job, layout, recipe) for job in left]
-    done = in_processes(run_job, work, options.workers)
+    done = _each(run_job, work, options.workers)
     for report in progress(done, "objects", len(left)):
         for note in [*report["notes"], *filter(None, [report["broken"]])]:
             print(f"{report['source']}: {note}")
@@ -119,8 +96,9 @@ def is_finished(job: Job, layout: Layout, recipe: Recipe, reports: Reports) -> b
     return layout.has(job.name, job.phase, recipe.cameras)
 
 
-def _refuse_others(out: Path, recipe: Recipe, jobs: list[Job], reports: Reports) -> None:
+def _refuse_others(layout: Layout, recipe: Recipe, jobs: list[Job], reports: Reports) -> None:
     """End the program before it would mix what does not belong together."""
+    out, others = layout.out, layout.others()
     old, new = read_json(out / "cameras.json"), recipe.record()
     changed = [key for key in new if old and old.get(key) != new[key]]
     if changed:
@@ -130,6 +108,11 @@ def _refuse_others(out: Path, recipe: Recipe, jobs: list[Job], reports: Reports)
             "or another --out"
         )
     for job in jobs:
+        if job.name in others:
+            fail(
+                f"{job.path}: would become {job.name}, a name that an object of the category "
+                f"{others[job.name]} in {out} has already; pass another --out"
+            )
         source = reports.get(job.name, {}).get("source", job.source)
         if source != job.source:
             fail(
@@ -146,11 +129,13 @@ def _finish(options: argparse.Namespace, layout: Layout, recipe: Recipe, jobs: l
     tests = [name for name, phase in sorted(there.items()) if phase == "test"]
     _write_pairs(layout.pairs, tests, recipe)
     by_name = {job.name: job for job in jobs}
+    missing: dict[str, list[str]] = {}
     if options.truth:
-        _make_truth(options, layout, recipe, by_name, tests)
+        missing["--truth"] = _make_truth(options, layout, recipe, by_name, tests)
     if options.points:
-        _make_points(options, layout, recipe, [by_name[n] for n in there if n in by_name])
-    _tidy(layout)
+        trained = [name for name, phase in there.items() if phase == "train"]
+        missing["--points"] = _make_points(options, layout, recipe, by_name, trained)
+    layout.tidy(reports)
     total = {
         "objects": len(there),
         "train": len(there) - len(tests),
@@ -165,7 +150,10 @@ def _finish(options: argparse.Namespace, layout: Layout, recipe: Recipe, jobs: l
     }
     write_json(layout.report, total)
     _say(total, layout.report)
-    return 0 if there else 1
+    for option, names in missing.items():
+        if names:
+            _say_missing(options.out, option, names)
+    return 0 if there and not any(missing.values()) else 1
 
 
 def _say(total: dict[str, Any], path: Path) -> None:
@@ -185,6 +173,17 @@ def _say(total: dict[str, Any], path: Path) -> None:
         print(f"error: no view was made, {path} says why of each mesh", file=sys.stderr)
 
 
+def _say_missing(out: Path, option: str, names: list[str]) -> None:
+    """Print which objects lack what was asked for, as their meshes are not at hand."""
+    which = f"{len(names)} objects ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"
+    what = {"--truth": "exact flow of their pairs", "--points": "points"}[option]
+    print(
+        f"error: {out}: {which} lack the {what} as their meshes are not in this --raw; pass all "
+        f"folders to one --raw, or run the earlier ones once more with {option}",
+        file=sys.stderr,
+    )
+
+
 def _write_pairs(path: Path, tests: list[str], recipe: Recipe) -> None:
     with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
@@ -200,38 +199,41 @@ def _make_truth(
     recipe: Recipe,
     jobs: dict[str, Job],
     tests: list[str],
-) -> None:
-    """Write the exact flow of the test objects that have none, or that of other pairs."""
-    work = []
+) -> list[str]:
+    """Write the exact flow of the test objects that have none, or that of other pairs.
+
+    Returns:
+        the objects that would need one, but whose meshes are not in this run.
+    """
+    lacking = []
     for number, name in enumerate(tests):
         source, target = released_pairs(number, recipe)[0]  # a folder is whole, or not there
         first = layout.truth(name) / f"{view_name(source)}_2_{view_name(target)}.npz"
-        if name in jobs and not first.exists():
-            work.append((jobs[name], number, layout, recipe))
-    for _ in progress(in_processes(run_truth, work, options.workers), "exact flow", len(work)):
+        if not first.exists():
+            lacking.append((name, number))
+    work = [(jobs[name], number, layout, recipe) for name, number in lacking if name in jobs]
+    for _ in progress(_each(run_truth, work, options.workers), "exact flow", len(work)):
         pass
+    return [name for name, _ in lacking if name not in jobs]
 
 
 def _make_points(
-    options: argparse.Namespace, layout: Layout, recipe: Recipe, jobs: list[Job]
-) -> None:
-    """Mark surface points of the training objects that have none."""
-    work = [
-        (job, options.points, layout, recipe)
-        for job in jobs
-        if job.phase == "train" and not layout.points(job.name).exists()
-    ]
-    for _ in progress(in_processes(run_points, work, options.workers), "points", len(work)):
+    options: argparse.Namespace,
+    layout: Layout,
+    recipe: Recipe,
+    jobs: dict[str, Job],
+    trained: list[str],
+) -> list[str]:
+    """Mark surface points of the training objects that have none, or another number.
+
+    Returns:
+        the objects that would need them, but whose meshes are not in this run.
+    """
+    lacking = [name for name in trained if not has_points(layout.points(name), options.points)]
+    work = [(jobs[name], options.points, layout, recipe) for name in lacking if name in jobs]
+    for _ in progress(_each(run_points, work, options.workers), "points", len(work)):
         pass
-
-
-def _tidy(layout: Layout) -> None:
-    """Remove what killed runs left behind."""
-    shutil.rmtree(layout.out / "parts", ignore_errors=True)
-    hidden = (layout.reports, layout.truth(""), layout.points("").parent)
-    for folder, names in ((layout.out, _OWN), *((folder, [".*"]) for folder in hidden)):
-        for path in [path for name in names for path in folder.glob(name)]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return [name for name in lacking if name not in jobs]
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -253,6 +255,15 @@ def inspect(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def _give_up(options: argparse.Namespace, error: OSError) -> NoReturn:
+    """End the program at a file that cannot be read or written."""
+    place = Path(error.filename or options.out)
+    raw = any(place.is_relative_to(folder) for folder in options.raw or ())
+    if raw and not place.is_relative_to(options.out):
+        fail(f"--raw {place}: cannot be read ({error}), make it readable or remove it")
+    fail(f"{options.out}: cannot be written ({error}), free some space or choose another --out")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Render, check or show; returns the exit code."""
     options = parse(argv)
@@ -266,7 +277,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenProcessPool:
         fail("a process was killed (out of memory?), pass fewer --workers and run this again")
     except OSError as error:
-        fail(f"{options.out}: cannot be written ({error}), free some space or choose another --out")
+        _give_up(options, error)
     except KeyboardInterrupt:
         print("error: interrupted, run this again to go on", file=sys.stderr)
         return 130  # as shells say of a program that SIGINT ended

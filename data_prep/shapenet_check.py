@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.common import atomic_file, fail, progress
+from data_prep.common import atomic_file, fail, progress, read_json
 from data_prep.meshes.cameras import Camera, grid, view_name
-from data_prep.shapenet_jobs import read_json
 from data_prep.shapenet_layouts import Layout, ViewError
 
 _COLUMNS, _ROWS, _TILE = 8, 24, 128
@@ -65,7 +64,10 @@ def _odd(layout: Layout, name: str, phase: str, camera: Camera, record: dict[str
 
 
 def _begun(layout: Layout) -> list[str]:
-    return sorted(path.name for path in layout.parts.glob("*") if path.suffix in ("", ".hdf5"))
+    """The objects in `parts`: folders of views by name, and what is not put together yet."""
+    paths = [path for path in layout.parts.glob("*") if not path.name.startswith(".")]
+    folders = {path.name for path in paths if path.is_dir()}
+    return sorted(folders | {path.stem for path in paths if path.suffix == ".hdf5"})
 
 
 def _odd_truth(layout: Layout) -> list[str]:

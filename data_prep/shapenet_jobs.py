@@ -5,7 +5,6 @@ there the report is written, and then the folder is moved to its place at once.
 """
 
 import hashlib
-import json
 import re
 import shutil
 import time
@@ -17,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from data_prep.common import atomic_file, atomic_folder, fail
+from data_prep.common import atomic_file, atomic_folder, fail, read_json, write_json
 from data_prep.meshes.cameras import Camera, Lens, grid, view_name
 from data_prep.meshes.load import SUFFIXES, Loaded, MeshError, load
 from data_prep.meshes.points import write_points
@@ -150,20 +149,6 @@ def _hash(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """JSON, or nothing where there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON, whole or not at all."""
-    with atomic_file(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
 def is_done(report: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Whether a report (or the note on a begun object) is of the same mesh and options."""
     return all(report.get(key) == value for key, value in wanted.items())
@@ -213,8 +198,8 @@ def run_job(job: Job, layout: Layout, recipe: Recipe) -> dict[str, Any]:
     write_json(layout.reports / f"{job.name}.json", report)
     if report["broken"] is None:
         layout.publish(begun, job.name, job.phase, cameras)
-    shutil.rmtree(begun, ignore_errors=True)
     note.unlink(missing_ok=True)
+    shutil.rmtree(begun, ignore_errors=True)
     return report
 
 

@@ -6,9 +6,10 @@ are put together, into a new file that then takes the old one's place.
 """
 
 import os
+import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from data_prep.common import atomic_file, fail, progress
 from data_prep.meshes.cameras import Camera, view_name
 
 PHASES = ("train", "test")
+# What `atomic_file` and `atomic_folder` call an object's truth and points before they are whole.
+_UNFINISHED = re.compile(r"\.(?P<name>.+?)(\.old)?\.[a-z0-9_]{8}(\.npz)?")
 
 
 class ViewError(Exception):
@@ -67,6 +70,10 @@ class Layout(ABC):
         """File of the surface points of a training object."""
         return self.out / "train_points" / f"{name}.npz"
 
+    def others(self) -> dict[str, str]:
+        """Names that are taken by objects of this data set's other categories, and by which."""
+        return {}
+
     @abstractmethod
     def has(self, name: str, phase: str, cameras: Sequence[Camera]) -> bool:
         """Whether all views of an object are there."""
@@ -79,6 +86,34 @@ class Layout(ABC):
         """Remove an object that is to be made anew."""
         shutil.rmtree(self.truth(name), ignore_errors=True)
         self.points(name).unlink(missing_ok=True)
+
+    def tidy(self, names: Container[str]) -> None:
+        """Remove what killed runs of this category left behind.
+
+        Args:
+            names: of all its objects.
+        """
+        shutil.rmtree(self.parts, ignore_errors=True)
+        parts = self.out / "parts"
+        if parts.is_dir() and not any(parts.iterdir()):
+            parts.rmdir()
+        for path in list(self._left_behind(names)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _left_behind(self, names: Container[str]) -> Iterator[Path]:
+        """Half written files and folders; those of other categories may be in use."""
+        for file in (self.out / "cameras.json", self.report, self.pairs, *self._lists()):
+            yield from self.out.glob(f".{file.stem}.????????{file.suffix}")
+        yield from self.reports.glob(".*")
+        for folder in (self.truth(""), self.points("").parent):
+            for path in folder.glob(".*"):
+                match = _UNFINISHED.fullmatch(path.name)
+                if match and match["name"] in names:
+                    yield path
+
+    def _lists(self) -> list[Path]:
+        """Further files beside the report."""
+        return []
 
     @abstractmethod
     def finish(self, phases: dict[str, str], cameras: Sequence[Camera]) -> None:
@@ -157,8 +192,21 @@ class Hdf5Layout(Layout):
         """The one file of all views."""
         return self.out / f"data_{self.category}.hdf5"
 
+    def others(self) -> dict[str, str]:
+        """See `Layout`: all categories share the folders of truth and points."""
+        folders = [path for path in self.reports.parent.glob("*") if path.is_dir()]
+        paths = [path for folder in folders for path in folder.glob("*.json")]
+        return {path.stem: path.parent.name for path in paths if path.parent != self.reports}
+
+    def _lists(self) -> list[Path]:
+        kinds = ("id", "name")
+        lists = [self.out / f"{kind}_{self.category}_{p}.txt" for kind in kinds for p in PHASES]
+        return [self.file, *lists]
+
     def has(self, name: str, phase: str, cameras: Sequence[Camera]) -> bool:
-        """See `Layout`."""
+        """See `Layout`: the one file may still hold the views of before while new ones are made."""
+        if (self.parts / f"{name}.json").exists():
+            return False
         if (self.parts / f"{name}.hdf5").exists():
             return True
         return all(group_name(name, camera) in self._stored() for camera in cameras)

@@ -77,7 +77,8 @@ def view_name(camera: Camera) -> str:
 
     Angles are written to six digits.
     """
-    azimuth, elevation = (float(f"{angle:g}") for angle in camera)
+    azimuth = float(f"{camera.azimuth % 360:g}") % 360  # what is written as 360 is 0
+    elevation = float(f"{camera.elevation:g}") + 0.0  # no -0
     front = f"{azimuth:03.0f}" if azimuth.is_integer() else f"{azimuth:g}"
     back = f"{elevation:02.0f}" if elevation.is_integer() else f"{elevation:g}"
     return f"{front}_{back}"

@@ -58,7 +58,7 @@ def load(path: Path) -> Loaded:
     resolver = _resolver(path)
     try:
         scene = _trimesh().load_scene(path, process=False, resolver=resolver)
-        parts, grey = _parts(scene, path.suffix.lower() in (".glb", ".gltf"))
+        parts, grey, empty = _parts(scene, path.suffix.lower() in (".glb", ".gltf"))
     except _BROKEN as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise MeshError(f"cannot be read ({why})") from error
@@ -69,6 +69,11 @@ def load(path: Path) -> Loaded:
         raise MeshError(f"{error}") from error
     missing = dict.fromkeys(resolver.missing)
     notes = [f"{name} is not there, its parts are drawn without it" for name in missing]
+    if empty:
+        notes.append(
+            f"{empty} of its {empty + len(parts)} parts hold no triangles (points or lines, or "
+            "nothing) and are left out"
+        )
     if grey:
         which = "it has" if grey == len(parts) else f"{grey} of its {len(parts)} parts have"
         notes.append(f"{which} neither colour nor texture, drawn grey")
@@ -111,18 +116,19 @@ def _stands_along(low: NDArray, high: NDArray) -> Literal["y", "z"] | None:
     return "y" if on_ground[1] else "z"
 
 
-def _parts(scene: Any, is_linear: bool) -> tuple[list[Part], int]:
-    """The triangles of a scene, and how many of the parts have no colour of their own.
+def _parts(scene: Any, is_linear: bool) -> tuple[list[Part], int, int]:
+    """The triangles of a scene; how many parts have no colour; how many have no triangles.
 
     Args:
         scene: of trimesh.
         is_linear: whether its colours are light, as glTF has them, or a screen's values.
     """
-    parts, grey = [], 0
+    parts, grey, empty = [], 0, 0
     for node in scene.graph.nodes_geometry:
         pose, name = scene.graph[node]
         mesh = scene.geometry[name]
         if not isinstance(mesh, _trimesh().Trimesh) or not len(mesh.faces):
+            empty += 1
             continue
         looks = _looks(mesh, is_linear)
         grey += not looks
@@ -137,7 +143,7 @@ def _parts(scene: Any, is_linear: bool) -> tuple[list[Part], int]:
             normals, looks["colors"] = None, np.repeat(face_colors, 3, axis=0)
         vertices = points.astype(np.float32)
         parts.append(Part(vertices, faces.astype(np.int32), normals=normals, **looks))
-    return parts, grey
+    return parts, grey, empty
 
 
 def _normals(mesh: Any) -> NDArray | None:

@@ -1,5 +1,6 @@
 """The same points of an object's surface, marked in all of its views."""
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def common_points(
 ) -> NDArray[np.float32]:
     """Where the same points of the surface lie in every view.
 
-    Each view gives as many points of what its pixels' centres see.
+    Each view gives as many points of what its pixels' centres see; those that see nothing leave
+    their share to the others.
 
     Args:
         scene: the object.
@@ -27,19 +29,35 @@ def common_points(
 
     Returns:
         float32 [V,N,3]: x, y in pixels, and 1 where the point shows (as in `pair_truth`), else 0.
-        Fewer points where nothing is to be seen.
+        No point where no view sees anything.
     """
-    points, normals = [], []
+    every = _surface(scene, cameras, count, rng)
+    rows = [places(scene, camera, *every) for camera in cameras]
+    return np.stack([np.column_stack(row) for row in rows]).astype(np.float32)
+
+
+def _surface(
+    scene: Scene, cameras: Sequence[Camera], count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points [N,3] that the views see, and the surface's normals there [N,3]."""
+    points, normals, seeing = [], [], []
     shares = np.diff(np.linspace(0, count, len(cameras) + 1).astype(int))
     for camera, share in zip(cameras, rng.permutation(shares), strict=True):
         seen = scene.geometry(camera)
         y, x = np.nonzero(seen.hit)
-        chosen = rng.integers(len(y), size=share if len(y) else 0)
+        if not len(y):
+            continue
+        seeing.append(camera)
+        chosen = rng.integers(len(y), size=share)
         points.append(seen.points[y[chosen], x[chosen]])
         normals.append(seen.normals[y[chosen], x[chosen]])
-    every = np.concatenate(points), np.concatenate(normals)
-    rows = [places(scene, camera, *every) for camera in cameras]
-    return np.stack([np.column_stack(row) for row in rows]).astype(np.float32)
+    missing = count - sum(map(len, points))
+    if missing and seeing:
+        more = _surface(scene, seeing, missing, rng)
+        points.append(more[0])
+        normals.append(more[1])
+    none = np.zeros((0, 3))
+    return np.concatenate([none, *points]), np.concatenate([none, *normals])
 
 
 def write_points(
@@ -53,3 +71,12 @@ def write_points(
             points=common_points(scene, cameras, count, rng),
             size=np.array(scene.lens.size),
         )
+
+
+def has_points(path: Path, count: int) -> bool:
+    """Whether a file of `write_points` holds so many points, or none as nothing is seen."""
+    try:
+        with np.load(path) as marked:
+            return marked["points"].shape[1] in (0, count)
+    except (OSError, KeyError, ValueError, IndexError, zipfile.BadZipFile):
+        return False

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_prep.common import progress
+from data_prep.common import progress, write_json
 from data_prep.meshes.cameras import Camera, Lens, view_name
 from data_prep.meshes.model import Model
 from data_prep.meshes.points import write_points
@@ -28,7 +28,7 @@ from data_prep.meshes.truth import pair_truth
 from data_prep.objects.car import make_car
 from data_prep.objects.chair import make_chair
 from data_prep.samples._shared import run_jobs, size_option, whole_option
-from data_prep.shapenet_jobs import Recipe, released_pairs, write_json
+from data_prep.shapenet_jobs import Recipe, released_pairs
 
 VERSION = 1
 SPLITS = {"train": 0, "test": 1}

@@ -1,10 +1,19 @@
 """The data tools' helpers: errors, progress, atomic files and folders."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from data_prep.common import atomic_file, atomic_folder, fail, progress
+from data_prep.common import (
+    atomic_file,
+    atomic_folder,
+    fail,
+    in_processes,
+    progress,
+    read_json,
+    write_json,
+)
 
 
 def test_fail_says_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,3 +55,26 @@ def test_atomic_folder_replaces_whole_or_not_at_all(tmp_path: Path) -> None:
     with atomic_folder(path) as part:
         (part / "four").write_text("four")
     assert [file.name for file in path.iterdir()] == ["four"]
+
+
+def test_json_is_written_whole_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.json"
+    assert read_json(path) == {}
+    write_json(path, {"a": [1, 2.5]})
+    assert read_json(path) == {"a": [1, 2.5]} and list(path.parent.iterdir()) == [path]
+    with pytest.raises(TypeError):
+        write_json(path, {"a": path})
+    assert read_json(path) == {"a": [1, 2.5]} and list(path.parent.iterdir()) == [path]
+    path.write_text("half of")
+    assert read_json(path) == {}
+
+
+def test_in_processes_uses_others_and_stops_them_at_an_error() -> None:
+    start = (os.umask, 0o22)
+    pids = set(in_processes(os.getpid, [()] * 4, 2, start))
+    assert pids and os.getpid() not in pids
+    assert list(in_processes(os.getpid, [()] * 2, 1, start)) == [os.getpid()] * 2
+    stopped: list[bool] = []
+    with pytest.raises(FileNotFoundError):
+        list(in_processes(os.stat, [("no file",)] * 4, 2, start, lambda: stopped.append(True)))
+    assert stopped == [True]

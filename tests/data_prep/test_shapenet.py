@@ -339,3 +339,45 @@ def test_points_are_marked_once_and_only_for_training(raw: Path, tmp_path: Path)
     before = [file.stat().st_mtime_ns for file in files]
     assert run(raw, out, "--points", "9") == 0
     assert [file.stat().st_mtime_ns for file in files] == before
+    assert run(raw, out, "--points", "5") == 0
+    for file in files:
+        with np.load(file) as marked:
+            assert marked["points"].shape == (len(VIEWS), 5, 3)
+
+
+def test_what_cannot_be_made_of_earlier_runs_objects_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("first/a.ply", "first/c.ply", "second/b.ply"):
+        write_box(tmp_path / name)
+    first, second, out = tmp_path / "first", tmp_path / "second", tmp_path / "out"
+    assert run(first, out, "--split", "0", "--truth") == 0
+    capsys.readouterr()
+    assert run(second, out, "--split", "0", "--truth") == 1  # c is the third test object now
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"error: {out}: 1 objects (c) lack the exact flow of their pairs")
+    assert run(first, out, "--split", "0", "--truth") == 0
+    assert run(second, out, "--split", "0", "--truth") == 0
+    assert shapenet.main(["--out", str(out), "--check"]) == 0
+    assert run(first, tmp_path / "train", "--split", "1") == 0
+    assert run(second, tmp_path / "train", "--split", "1", "--points", "4") == 1
+    assert "2 objects (a, c) lack the points" in capsys.readouterr().err
+
+
+def test_a_mesh_that_cannot_be_read_is_not_blamed_on_out(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_box(tmp_path / "raw" / "a.ply")
+
+    def lost(*arguments: object) -> list[shapenet_jobs.Job]:
+        jobs = shapenet_jobs.find_jobs(*arguments)
+        jobs[0].path.unlink()
+        return jobs
+
+    monkeypatch.setattr(shapenet, "find_jobs", lost)
+    said = refused(tmp_path / "raw", tmp_path / "out")
+    assert f"--raw {tmp_path}/raw/a.ply: cannot be read" in said and "cannot be written" not in said
+    (tmp_path / "file").touch()
+    monkeypatch.undo()
+    write_box(tmp_path / "raw" / "a.ply")
+    assert "cannot be written" in refused(tmp_path / "raw", tmp_path / "file" / "out")

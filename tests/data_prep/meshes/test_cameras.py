@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep.meshes.cameras import Camera, Lens, grid, project, view_name
+from gfla_video.tasks.view_synthesis import cameras as package
 
 LENS = Lens((101, 201), fov=90.0, distance=2.0)  # focal length: 50.5 pixels
 
@@ -47,6 +48,19 @@ def test_camera_to_the_right_sees_the_front_on_the_left() -> None:
 def test_view_name(camera: Camera, name: str) -> None:
     assert view_name(camera) == name
     assert tuple(float(cell) for cell in name.split("_")) == camera
+
+
+@pytest.mark.parametrize("azimuth", [0, 5, 20.0, 347.5, 12.25, 359.999])
+@pytest.mark.parametrize("elevation", [0, 5.0, 10, 12.5, -5, -0.5, -30.25, -0.0])
+def test_views_are_named_as_the_package_names_them(azimuth: float, elevation: float) -> None:
+    name = view_name(Camera(azimuth, elevation))
+    assert name == package.view_name(package.Camera(azimuth, elevation))
+    assert package.parse_view(name) == (azimuth, elevation)
+
+
+@pytest.mark.parametrize("azimuth", [360, 360 - 1e-6, 360 - 1e-9, -1e-9, -0.0])
+def test_a_whole_turn_is_none(azimuth: float) -> None:
+    assert view_name(Camera(azimuth, 0)) == "000_00"
 
 
 def test_grid_goes_elevation_by_elevation() -> None:

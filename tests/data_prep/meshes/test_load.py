@@ -134,6 +134,19 @@ def test_glb_places_its_nodes_and_its_colours_are_light(tmp_path: Path) -> None:
     assert loaded.model.parts[0].color == pytest.approx((188 / 255, 0, 1), abs=0.003)
 
 
+def test_what_holds_no_triangles_is_said(tmp_path: Path) -> None:
+    scene = trimesh.Scene()
+    box = trimesh.creation.box()
+    box.visual.vertex_colors = [200, 0, 0, 255]
+    scene.add_geometry(box)
+    scene.add_geometry(trimesh.PointCloud(np.random.default_rng(0).random((5, 3))))
+    (tmp_path / "a.glb").write_bytes(scene.export(file_type="glb"))
+    loaded = load(tmp_path / "a.glb")
+    assert len(loaded.model.parts) == 1
+    (note,) = loaded.notes
+    assert note.startswith("1 of its 2 parts hold no triangles")
+
+
 @pytest.mark.parametrize(
     ("shift", "up", "known"),
     [((0, 0, 0.5), "z", True), ((0, 0.5, 0), "y", True), ((0, 0, 0), "y", False)],

@@ -182,6 +182,19 @@ def test_common_points_are_the_same_places_of_the_surface(scene: Scene) -> None:
     assert opposite.sum() < both.sum() / 3
 
 
+def test_views_that_see_nothing_leave_their_share_of_the_points_to_others() -> None:
+    sheet = Part(np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0]], np.float32), np.int32([[0, 1, 2]]))
+    thin = Scene(Model([sheet]).normalized(), Lens((32, 32)), samples=1)
+    edges = [Camera(90, 0), Camera(270, 0)]
+    for count in (1, 7, 64):
+        points = common_points(
+            thin, [Camera(0, 0), *edges, Camera(180, 0)], count, np.random.default_rng(0)
+        )
+        assert points.shape == (4, count, 3)
+        assert (points[[0, 3], :, 2].sum(axis=0) == 1).all()  # from before or from behind
+    assert common_points(thin, edges, 64, np.random.default_rng(0)).shape == (2, 0, 3)
+
+
 def test_points_are_written_with_their_views(scene: Scene, tmp_path: Path) -> None:
     cameras = [Camera(20, 10), Camera(50, 10)]
     for name in ("a", "b"):
