@@ -71,8 +71,12 @@ def azimuth_difference(first: float, second: float) -> float:
 
 
 def view_name(camera: Camera) -> str:
-    """A camera as the stem of a file: ``020_10``, or ``347.5_-5`` where an angle is not whole."""
-    azimuth, elevation = camera.azimuth % 360.0, camera.elevation
+    """A camera as the stem of a file: ``020_10``, or ``347.5_-5`` where an angle is not whole.
+
+    Angles are written to six digits.
+    """
+    azimuth = float(f"{camera.azimuth % 360.0:g}") % 360.0  # what is written as 360 is 0
+    elevation = float(f"{camera.elevation:g}") + 0.0  # no -0
     return f"{_angle_name(azimuth, 3)}_{_angle_name(elevation, 2)}"
 
 

@@ -147,3 +147,10 @@ def test_bad_tables_of_cameras(tmp_path: Path, text: str, message: str) -> None:
     assert str(path) in str(caught.value)
     with pytest.raises(UserError, match="nowhere"):
         read_cameras(tmp_path / "nowhere.json")
+
+
+def test_names_of_angles_that_are_nearly_whole() -> None:
+    """A rounding error of an angle must not make another name."""
+    for azimuth in (0.0, 360.0, 359.9999999, -1e-14):
+        assert view_name(Camera(azimuth, -0.0)) == "000_00"
+    assert view_name(Camera(20.0000001, 9.9999999)) == "020_10"
