@@ -207,9 +207,8 @@ def _make_truth(
     """
     lacking = []
     for number, name in enumerate(tests):
-        source, target = released_pairs(number, recipe)[0]  # a folder is whole, or not there
-        first = layout.truth(name) / f"{view_name(source)}_2_{view_name(target)}.npz"
-        if not first.exists():
+        wanted = (f"{view_name(a)}_2_{view_name(b)}" for a, b in released_pairs(number, recipe))
+        if not all((layout.truth(name) / f"{stem}.npz").exists() for stem in wanted):
             lacking.append((name, number))
     work = [(jobs[name], number, layout, recipe) for name, number in lacking if name in jobs]
     for _ in progress(_each(run_truth, work, options.workers), "exact flow", len(work)):

@@ -161,7 +161,9 @@ def build(job: Job, recipe: Recipe) -> tuple[Loaded, Scene]:
         MeshError: nothing can be drawn of it.
     """
     loaded = load(job.path)
-    up = loaded.up if job.up == "auto" else job.up
+    up = job.up
+    if up == "auto":  # ShapeNetCore's files are upright whatever they stand on
+        up = "y" if job.path.stem in _SAYS_NOTHING else loaded.up
     try:
         model = loaded.model.turned(up, job.front).normalized()
         return loaded, Scene(model, recipe.lens, recipe.background, recipe.samples)
@@ -189,7 +191,8 @@ def run_job(job: Job, layout: Layout, recipe: Recipe) -> dict[str, Any]:
         for camera in left:
             with atomic_file(begun / f"{view_name(camera)}.png") as part:
                 Image.fromarray(scene.render(camera).image).save(part)
-        guessed = job.up == "auto" and not loaded.up_known
+        known = loaded.up_known or job.path.stem in _SAYS_NOTHING
+        guessed = job.up == "auto" and not known
         report |= {"up_guessed": guessed, "textured": loaded.textured}
         report |= {"grey": loaded.grey, "notes": loaded.notes}
     except MeshError as error:

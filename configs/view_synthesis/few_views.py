@@ -1,5 +1,5 @@
 # Objects of one's own at 128 x 128, an hour on two cores: photographs of turntables, or meshes that
-# data_prep/shapenet.py rendered. Copy this file and set the names below.
+# data_prep/shapenet.py rendered. Copy this file beside itself and set the names below.
 _base_ = "../_base_/small_view_synthesis.py"
 
 _data_root = "data/views"
@@ -9,7 +9,7 @@ _test_azimuths = None  # of the targets, such as "5:360:10"
 _with_points = True  # rendered with --points; False for photographs
 _with_truth = False  # rendered with --truth (and one source)
 _sources = 1  # views of the object that the network is given
-_weights = "weights/squeezenet1_1.pth"  # torchvision's file
+_weights = "weights/squeezenet1_1.pth"  # torchvision's; without it: FilterBankFeatures, softer
 _lpips_heads = None  # heads of LPIPS 0.1 for SqueezeNet; without them the metric is left out
 
 size = (128, 128)

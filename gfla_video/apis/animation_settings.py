@@ -49,7 +49,22 @@ def animation_settings(
             raise UserError(f"{where} says no {key}, pass a config that does")
     _registered(STRUCTURES, "structure", settings["structure"], where)
     _registered(DRIVERS, "driver", settings["driver"], where)
+    _same_channels(settings["structure"], meta.get("structure"), where, checkpoint)
     return settings
+
+
+def _same_channels(cfg: Any, trained: Any, where: str, checkpoint: str | Path) -> None:
+    """Refuse a structure that the networks cannot take, before anything is read."""
+    if not isinstance(trained, Mapping) or trained.get("type") not in STRUCTURES.module_dict:
+        return  # the checkpoint does not say
+    given, known = (STRUCTURES.build(dict(values)) for values in (cfg, trained))
+    counts = [getattr(structure, "channels", None) for structure in (given, known)]
+    if counts[0] != counts[1]:
+        raise UserError(
+            f"{where} has the structure {cfg['type']} of {counts[0]} channels, {checkpoint} was "
+            f"trained with {trained['type']} of {counts[1]}; pass the config that it was trained "
+            "with"
+        )
 
 
 def add_driver_arguments(
@@ -69,6 +84,8 @@ def add_driver_arguments(
 
 def _registered(registry: Registry, kind: str, cfg: Mapping[str, Any] | None, where: str) -> Any:
     """The class of a part of the task; nobody may have imported it (``custom_imports`` would)."""
+    if cfg and not isinstance(cfg, Mapping):
+        raise UserError(f"{where} says {kind}={cfg!r}, which is no dict(type=..., ...); correct it")
     name = cfg.get("type") if cfg else None
     found = registry.get(name) if isinstance(name, str) else name
     if not inspect.isclass(found):

@@ -381,3 +381,12 @@ def test_a_mesh_that_cannot_be_read_is_not_blamed_on_out(
     monkeypatch.undo()
     write_box(tmp_path / "raw" / "a.ply")
     assert "cannot be written" in refused(tmp_path / "raw", tmp_path / "file" / "out")
+
+
+def test_exact_flow_that_was_lost_is_made_again(raw: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(raw, out, "--truth", "--split", "0") == 0
+    lost = sorted((out / "test_truth").rglob("*.npz"))[-1]
+    lost.unlink()
+    assert run(raw, out, "--truth", "--split", "0") == 0
+    assert lost.exists()

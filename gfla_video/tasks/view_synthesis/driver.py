@@ -257,8 +257,8 @@ def _camera_of(path: Path) -> tuple[Camera, str]:
 def _described(cameras: Sequence[Camera]) -> str:
     spans = []
     for name, values in zip(Camera._fields, zip(*cameras, strict=True), strict=True):
-        low, high = min(values), max(values)
-        spans.append(f"{name} {low:g}" + ("" if low == high else f" to {high:g}"))
+        still = min(values) == max(values)
+        spans.append(f"{name} {values[0]:g}" + ("" if still else f" ... {values[-1]:g}"))
     return f"{len(cameras)} camera{'s' * (len(cameras) != 1)}, {', '.join(spans)}"
 
 

@@ -47,7 +47,7 @@ def test_the_source_camera_is_read_from_the_name() -> None:
     assert stream.source == next(iter(stream)) == Camera(347.5, -5.0)
     assert (stream.length, stream.fps, stream.other_sources) == (72, Fraction(24), [])
     assert stream.report[0] == "source seen from azimuth 347.5 and elevation -5 (its name)"
-    assert stream.report[1] == "72 cameras, azimuth 2.5 to 357.5, elevation -5"
+    assert stream.report[1] == "72 cameras, azimuth 347.5 ... 342.5, elevation -5"
 
 
 def test_where_the_source_camera_is_found(tmp_path: Path) -> None:

@@ -56,13 +56,30 @@ def test_it_turns_one_view_and_two(run: Path, view_samples: Path, tmp_path: Path
 def test_binned_cameras_refuse_what_they_do_not_know(
     run: Path, view_samples: Path, tmp_path: Path
 ) -> None:
-    bins = {"_delete_": True, "type": "CameraBins", "azimuths": 5, "elevations": (0,)}
+    bins = {"_delete_": True, "type": "CameraBins", "azimuths": 5, "elevations": (0, 10, 20)}
     changes = {"structure": bins}
     animator = Animator(SMOKE, run / "model.pth", device="cpu", cfg_options=changes)
     source = view_samples / "test" / "car90001" / "000_00.png"
     with pytest.raises(UserError, match="azimuth 36 is none of the 5"):
         animator.animate(source, "azimuth=0:80:36", tmp_path / "out.mp4")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("structure", "said"),
+    [
+        (
+            {"_delete_": True, "type": "CameraBins"},
+            "CameraBins of 21 channels, .* CameraAngles of 8",
+        ),
+        (5, "says structure=5, which is no dict"),
+    ],
+)
+def test_another_structure_is_refused_before_the_work(
+    run: Path, structure: object, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        Animator(SMOKE, run / "model.pth", device="cpu", cfg_options={"structure": structure})
 
 
 @pytest.mark.parametrize("name", ["sample", "shapenet_car", "shapenet_chair"])
