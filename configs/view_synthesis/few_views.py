@@ -34,7 +34,7 @@ stages = [
         ),
         optim_wrapper=_base_._flow_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=1500),
+        train_cfg=dict(max_iters=3000),
     ),
     dict(
         name="full",

@@ -20,7 +20,7 @@ stages = [
         ),
         optim_wrapper=_base_._flow_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=1200),
+        train_cfg=dict(max_iters=3200),
     ),
     dict(
         name="full",
@@ -37,7 +37,7 @@ stages = [
         ),
         optim_wrapper=_base_._generator_optim,
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=1500),
+        train_cfg=dict(max_iters=800),
     ),
 ]
 
