@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfla_video.components.blocks import activation
-from gfla_video.components.positions import positions_of
+from gfla_video.components.global_attention import attend_everywhere
+from gfla_video.components.positions import PLACE, positions_of
 
 CODE_WIDTHS = (128, 256)  # fully connected, as the view branch of appearance flow (facts 4)
-PLACE = 2  # channels of a position
 HEADS = 4
 
 
@@ -90,12 +89,7 @@ class SourceLook(nn.Module):
 
     def forward(self, target: Tensor, source: Tensor) -> Tensor:
         """``[B, t, h, w]`` and ``[B, s, h, w]`` to ``[B, channels, h, w]``."""
-        asked = self.query(target), self.key(source), self.value(source)
-        query, key, value = (
-            maps.unflatten(1, (HEADS, -1)).flatten(3).transpose(2, 3) for maps in asked
-        )  # [B, heads, h * w, channels / heads]
-        answer = F.scaled_dot_product_attention(query, key, value).transpose(2, 3)
-        return answer.flatten(1, 2).unflatten(2, target.shape[-2:])
+        return attend_everywhere(self.query(target), self.key(source), self.value(source), HEADS)
 
 
 def code_layers(channels: int) -> nn.Sequential:

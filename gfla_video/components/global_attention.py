@@ -7,10 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gfla_video.components.attention import EncodedSource
-from gfla_video.components.positions import positions_of
+from gfla_video.components.positions import PLACE, positions_of
 from gfla_video.registry import MODELS
-
-PLACE = 2  # channels of a position
 
 
 @MODELS.register_module()
@@ -52,10 +50,25 @@ class GlobalAttention(nn.Module):
             flow: its values are not looked at.
         """
         query = self.to_query(torch.cat([target, positions_of(target)], dim=1))
-        asked, keys, values = (
-            maps.unflatten(1, (self.heads, -1)).flatten(3).transpose(2, 3)
-            for maps in (query, encoded.keys, encoded.values)
-        )  # [B, heads, H * W, channels / heads]
-        answer = F.scaled_dot_product_attention(asked, keys.to(asked.dtype), values.to(asked.dtype))
-        out = answer.transpose(2, 3).flatten(1, 2).unflatten(2, target.shape[-2:])
+        out = attend_everywhere(query, encoded.keys, encoded.values, self.heads)
         return out + 0 * flow.sum().to(out.dtype) if flow.requires_grad else out
+
+
+def attend_everywhere(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
+    """Scaled dot-product attention of every position over all positions of another map.
+
+    Args:
+        query: ``[B, k, h, w]``.
+        keys: ``[B, k, H, W]``.
+        values: ``[B, v, H, W]``.
+        heads: divides k and v.
+
+    Returns:
+        ``[B, v, h, w]``, in the query's type.
+    """
+    asked, known, given = (
+        maps.to(query.dtype).unflatten(1, (heads, -1)).flatten(3).transpose(2, 3)
+        for maps in (query, keys, values)
+    )  # [B, heads, positions, channels / heads]
+    answer = F.scaled_dot_product_attention(asked, known, given).transpose(2, 3)
+    return answer.flatten(1, 2).unflatten(2, query.shape[-2:])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+PLACE = 2  # channels of a position
+
 
 def positions_of(like: Tensor) -> Tensor:
     """x and y of every position of a map ``[B, c, h, w]``, from -1 to 1: ``[B, 2, h, w]``.
