@@ -1,4 +1,4 @@
-# Appearance flow (Zhou et al. 2016) on the demo's data, about as long as sample.py trains: the
+# Appearance flow (Zhou et al. 2016) on the demo's data, as long as sample.py trains: the
 # published kinds of layers, narrower and shallower for 64 x 64, and the published loss (L1) alone.
 _base_ = "sample.py"
 

@@ -3,6 +3,7 @@
 from gfla_video.components import (
     attention,
     clip_discriminators,
+    dense_flow,
     discriminator,
     encoder,
     features,
@@ -18,6 +19,7 @@ from gfla_video.components import (
 __all__ = [
     "attention",
     "clip_discriminators",
+    "dense_flow",
     "discriminator",
     "encoder",
     "features",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -183,8 +183,7 @@ class FlowEstimator(FlowNetwork):
     ) -> None:
         if structure_at not in PLACES:
             raise ValueError(f"structure_at must be {' or '.join(PLACES)}, got {structure_at!r}")
-        if code not in CODES:
-            raise ValueError(f"code must be {' or '.join(CODES)}, got {code!r}")
+        joint_code = code_of(code)
         at_input = structure_at == "input"
         channels = image_channels + 2 * structure_channels * at_input
         code_channels = 0 if at_input else structure_channels * (1 + (code == "both"))
@@ -192,7 +191,7 @@ class FlowEstimator(FlowNetwork):
             *(channels, 1, base_channels, max_channels, levels, flow_levels, gain),
             *(code_channels, join, norm, skips, head_gain, first_mask),
         )
-        self.code = code
+        self.code = joint_code
 
     def forward(
         self,
@@ -212,13 +211,28 @@ class FlowEstimator(FlowNetwork):
             if self.join_code is None:
                 flow, mask = self.estimate(joined([source, structure, target_structure]))
             else:
-                flow, mask = self.estimate(source, self._code(structure, target_structure))
+                flow, mask = self.estimate(source, self.code(structure, target_structure))
             flows.append(flow)
             masks.append(mask)
         return FlowOutput(flows, masks)
 
-    def _code(self, source: Tensor, target: Tensor) -> Tensor:
-        return source - target if self.code == "difference" else torch.cat([source, target], dim=1)
+
+def code_of(kind: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """How a turn is told, from the codes ``[B, C, ...]`` of source and target.
+
+    Args:
+        kind: ``difference``, source - target (facts 1.2): C channels; ``both``: 2 C channels.
+
+    Raises:
+        ValueError: another kind.
+    """
+    if kind not in CODES:
+        raise ValueError(f"code must be {' or '.join(CODES)}, got {kind!r}")
+    return torch.sub if kind == "difference" else _both
+
+
+def _both(source: Tensor, target: Tensor) -> Tensor:
+    return torch.cat([source, target], dim=1)
 
 
 class ResidualJoin(ResBlock):

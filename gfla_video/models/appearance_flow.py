@@ -17,6 +17,13 @@ from torch import Tensor, nn
 
 from gfla_video.components.blocks import DecoderBlock, level_width
 from gfla_video.components.code_join import CODE_WIDTHS, CodeJoin, code_layers
+from gfla_video.components.dense_layers import (
+    check_size,
+    first_flow,
+    grid_decoder,
+    image_branch,
+    init_for_relu,
+)
 from gfla_video.components.encoder import PyramidEncoder
 from gfla_video.components.flow_estimator import CODES, FloatConv
 from gfla_video.components.init import init_orthogonal
@@ -24,10 +31,6 @@ from gfla_video.components.recompute import run
 from gfla_video.ops import bilinear_warp
 from gfla_video.registry import MODELS
 from gfla_video.structures import GeneratorOutput
-from gfla_video.utils.errors import UserError
-
-GRID = 8  # height and width that the published decoders begin with
-FIRST_FLOW = 0.01  # standard deviation of the last weights: flows begin at a fraction of a pixel
 
 
 class ViewWarp(nn.Module, ABC):
@@ -170,19 +173,12 @@ class AppearanceFlow(ViewWarp):
     ) -> None:
         super().__init__(code, background)
         self.size = (int(size[0]), int(size[1]))
-        layers: list[nn.Module] = []
-        for c, o in zip([3, *encoder_channels], encoder_channels, strict=False):
-            layers += [nn.Conv2d(c, o, 3, stride=2, padding=1), nn.ReLU(inplace=True)]
-        height, width_left = (-(-side // 2 ** len(encoder_channels)) for side in self.size)
-        layers += [nn.Flatten()]
-        for c in (encoder_channels[-1] * height * width_left, width):
-            layers += [nn.Linear(c, width), nn.ReLU(inplace=True), nn.Dropout(dropout)]
-        self.image_branch = nn.Sequential(*layers)
+        self.image_branch = image_branch(self.size, encoder_channels, width, dropout)
         self.view_branch = code_layers(structure_channels * (1 + (code == "both")))
         joint = width + CODE_WIDTHS[-1]
-        self.flow_decoder = _decoder(joint, width, grid_channels, decoder_channels)
+        self.flow_decoder = grid_decoder(joint, width, grid_channels, decoder_channels)
         self.foreground_decoder = (
-            _decoder(joint, width // 4, grid_channels // 4, decoder_channels)
+            grid_decoder(joint, width // 4, grid_channels // 4, decoder_channels)
             if self.composes
             else None
         )
@@ -198,13 +194,7 @@ class AppearanceFlow(ViewWarp):
         Raises:
             UserError: a picture of another size than the network was made for.
         """
-        if tuple(source.shape[-2:]) != self.size:
-            height, width = source.shape[-2:]
-            raise UserError(
-                f"generator.size: this AppearanceFlow is made for {self.size[0]} x {self.size[1]}, "
-                f"got a picture of {height} x {width}; use the config that it was trained with, or "
-                "the same size for pictures and generator"
-            )
+        check_size(source, self.size, type(self).__name__)
         features: Tensor = self.image_branch(source)
         return features
 
@@ -274,38 +264,3 @@ class ConvAppearanceFlow(ViewWarp):
             out = run(decoder, out, self.checkpointing)
         maps: Tensor = self.head(out)
         return maps
-
-
-def init_for_relu(network: nn.Module) -> None:
-    """Normal weights that keep a signal's size through ReLUs (He et al. 2015), zero biases.
-
-    Orthogonal ones would take a minute for the published fully connected layers.
-    """
-    for module in network.modules():
-        if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            continue
-        transposed = isinstance(module, nn.ConvTranspose2d)
-        nn.init.kaiming_normal_(module.weight, mode="fan_out" if transposed else "fan_in")
-        if isinstance(module, nn.ConvTranspose2d):  # only every stride-th tap meets a value
-            module.weight.data.mul_(module.stride[0])
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-def first_flow(head: FloatConv) -> FloatConv:
-    """A head whose first flows are a fraction of a pixel: training starts near the identity."""
-    nn.init.normal_(head.weight, std=FIRST_FLOW)
-    if head.bias is not None:
-        nn.init.zeros_(head.bias)
-    return head
-
-
-def _decoder(joint: int, width: int, grid_channels: int, channels: Sequence[int]) -> nn.Sequential:
-    """Joint features to maps: two fully connected layers, then 8 x 8 and upwards."""
-    cells = grid_channels * GRID * GRID
-    layers: list[nn.Module] = [nn.Linear(joint, width), nn.ReLU(inplace=True)]
-    layers += [nn.Linear(width, cells), nn.ReLU(inplace=True)]
-    layers += [nn.Unflatten(1, (grid_channels, GRID, GRID))]
-    for c, o in zip([grid_channels, *channels], channels, strict=False):
-        layers += [nn.ConvTranspose2d(c, o, 3, stride=2, padding=1), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)

@@ -9,6 +9,7 @@ from gfla_video.components.losses.masks import MaskVisibilityLoss
 from gfla_video.components.losses.perceptual import PerceptualLoss, StyleLoss
 from gfla_video.components.losses.reconstruction import ReconstructionLoss
 from gfla_video.components.losses.regularization import AffineRegularizationLoss
+from gfla_video.components.losses.similarity import SSIMLoss
 from gfla_video.components.losses.warp import WarpReconstructionLoss
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "PerceptualLoss",
     "PointFlowLoss",
     "ReconstructionLoss",
+    "SSIMLoss",
     "SamplingCorrectnessLoss",
     "StyleLoss",
     "WarpReconstructionLoss",

@@ -61,7 +61,8 @@ def point_flow(
         source: points of the source ``[B, N, 3]`` (x, y, visible) in pixels of the picture.
         target: the same points of the target.
         size: (H, W) of the picture.
-        reach: standard deviation of the Gaussian around a point, in pixels of the flow.
+        reach: standard deviation of the Gaussian around a point, in pixels of the flow; 0: the flow
+            at the point itself, between four pixels, which is by far the cheapest on large flows.
 
     Returns:
         A scalar in flow pixels; 0 where no point is visible in both.
@@ -69,11 +70,18 @@ def point_flow(
     height, width = flow.shape[-2:]
     scale = flow.new_tensor([width / size[1], height / size[0]])
     motion = (source[..., :2] - target[..., :2]) * scale  # [B, N, 2]
+    seen = (source[..., 2] > PRESENT) & (target[..., 2] > PRESENT)  # [B, N]
+    if reach == 0:
+        places = target[..., :2] / flow.new_tensor([size[1], size[0]]) * 2 - 1
+        there = F.grid_sample(
+            flow, places.unsqueeze(1), padding_mode="border", align_corners=False
+        )  # [B, 2, 1, N]
+        apart = (there[:, :, 0] - motion.transpose(1, 2)).abs().sum(dim=1)
+        return ((apart * seen).sum(1) / seen.sum(1).clamp(min=1)).mean()
     x, y = (target[..., :2] * scale - 0.5).split(1, dim=2)  # pixel centres lie at 0, 1, ...
     across = torch.arange(width, device=flow.device) - x  # [B, N, w]
     down = torch.arange(height, device=flow.device) - y  # [B, N, h]
     squared = across.square().unsqueeze(2) + down.square().unsqueeze(3)  # [B, N, h, w]
-    seen = (source[..., 2] > PRESENT) & (target[..., 2] > PRESENT)
     weight = torch.exp(-squared / (2 * reach**2)) * seen[:, :, None, None]
     return _weighted_distance(flow, motion, weight)
 
@@ -116,13 +124,13 @@ class PointFlowLoss(TransferLoss):
 
     Args:
         weight: factor of the loss.
-        reach: how far around a point the flow is pulled, in pixels of the flow.
+        reach: how far around a point the flow is pulled, in pixels of the flow; 0: at it alone.
     """
 
     def __init__(self, weight: float = 1.0, reach: float = 1.0) -> None:
         super().__init__(weight)
-        if reach <= 0:
-            raise ValueError(f"reach must be above 0 pixels, got {reach}")
+        if reach < 0:
+            raise ValueError(f"reach must be 0 pixels or more, got {reach}")
         self.reach = reach
 
     def forward(self, inputs: LossInputs) -> Tensor:

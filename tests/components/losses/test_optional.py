@@ -138,9 +138,11 @@ def test_points_are_content_with_the_exact_displacement() -> None:
     inputs = replace(inputs, points=moved, target=picture)
     assert float(PointFlowLoss()(inputs)) == pytest.approx(0.0, abs=1e-6)
     inputs = replace(inputs, flows=[[constant(0, 0), constant(0, 0, size=16)]])
-    assert float(PointFlowLoss(weight=2.0)(inputs)) == pytest.approx(2.0 * (5 + 10))
-    with pytest.raises(ValueError, match="reach must be above 0"):
-        PointFlowLoss(reach=0)
+    for reach in (0.0, 1.0):
+        loss = PointFlowLoss(weight=2.0, reach=reach)
+        assert float(loss(inputs)) == pytest.approx(2.0 * (5 + 10))
+    with pytest.raises(ValueError, match="reach must be 0 pixels or more"):
+        PointFlowLoss(reach=-1)
 
 
 def test_a_point_counts_where_it_lies_and_where_both_show_it() -> None:
@@ -149,10 +151,26 @@ def test_a_point_counts_where_it_lies_and_where_both_show_it() -> None:
     source = points((4.5, 5.5, 1), (6.5, 1.5, 0), (9.5, 1.5, 1))
     flow = constant(0, 0).requires_grad_(True)
     loss = point_flow(flow, source, target, (8, 8), reach=0.5)
-    assert float(loss) == pytest.approx(1.0)
+    assert float(loss.detach()) == pytest.approx(1.0)
     loss.backward()
     pull = flow.grad[0].abs().sum(0)  # type: ignore[index]
     assert divmod(int(pull.argmax()), 8) == (5, 3)
     assert float(pull[:3].sum()) < 1e-4 * float(pull.sum())
+    at_it_alone = flow.detach().clone().requires_grad_(True)
+    loss = point_flow(at_it_alone, source, target, (8, 8), reach=0)
+    assert float(loss.detach()) == pytest.approx(1.0)
+    loss.backward()
+    assert at_it_alone.grad is not None
+    assert at_it_alone.grad[0, 0].nonzero().tolist() == [[5, 3]]  # -1 in x, at the centre
     nowhere = points((3.5, 5.5, 0), (6.5, 1.5, 0), (1.5, 1.5, 0))
-    assert float(point_flow(flow, source, nowhere, (8, 8))) == 0.0
+    for reach in (0.0, 1.0):
+        assert float(point_flow(flow, source, nowhere, (8, 8), reach)) == 0.0
+
+
+def test_between_pixels_a_point_reads_the_flow_between_them() -> None:
+    flow = torch.arange(8.0).view(1, 1, 1, 8).expand(1, 2, 8, 8)  # its x and y: the pixel's number
+    target = points((3.25, 4.5, 1))  # a quarter before the centre of pixel 3
+    loss = point_flow(flow, target, target, (8, 8), reach=0)
+    assert float(loss) == pytest.approx(2 * 2.75)
+    half = point_flow(flow[..., :4, :4], target, target, (8, 8), reach=0)  # half the resolution
+    assert float(half) == pytest.approx(2 * (3.25 / 2 - 0.5))
