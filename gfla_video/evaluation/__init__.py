@@ -1,29 +1,60 @@
 """Numbers about predictions: metrics that add up sample by sample."""
 
+from gfla_video.evaluation.body_mask import body_mask
+from gfla_video.evaluation.inception import FeatureExtractor, load_extractor
 from gfla_video.evaluation.metrics import (
+    FID,
+    KID,
     L1,
+    MAE,
+    MSSSIM,
     PSNR,
     SSIM,
     FlowEPE,
+    FlowOutlierRate,
     ForegroundL1,
+    FrameDifferenceError,
+    InceptionScore,
     LPIPSMetric,
     MaskAUC,
+    PCKh,
     PointColourError,
     RegionL1,
     StreamingMetric,
     TemporalWarpingError,
 )
+from gfla_video.evaluation.statistics import (
+    Statistics,
+    default_cache,
+    folder_statistics,
+    load_statistics,
+)
 
 __all__ = [
+    "FID",
+    "KID",
     "L1",
+    "MAE",
+    "MSSSIM",
     "PSNR",
     "SSIM",
+    "FeatureExtractor",
     "FlowEPE",
+    "FlowOutlierRate",
     "ForegroundL1",
+    "FrameDifferenceError",
+    "InceptionScore",
     "LPIPSMetric",
     "MaskAUC",
+    "PCKh",
     "PointColourError",
     "RegionL1",
+    "Statistics",
     "StreamingMetric",
     "TemporalWarpingError",
+    "body_mask",
+    "default_cache",
+    "folder_statistics",
+    "load_extractor",
+    "load_statistics",
 ]

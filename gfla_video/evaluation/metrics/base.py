@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,8 +31,9 @@ def unit_range(images: Tensor) -> Tensor:
 class StreamingMetric(BaseMetric):
     """A metric whose state is one vector of sums, correct over uneven batches and processes.
 
-    A subclass gives ``sums`` (one row of numbers per sample, added up over samples) and ``finish``
-    (the totals to named values). ``needs_predictions`` and ``needs_targets`` name what it reads.
+    A subclass gives ``sums`` (one row of numbers per picture, added up over pictures) and
+    ``finish`` (the totals to named values). ``needs_predictions`` and ``needs_targets`` name what
+    it reads. One whose state is something else than a sum overrides ``fold`` and ``join``, too.
 
     Of a clip (``target_structures`` in the inputs) targets and predictions are ``[T, ...]``. A
     metric of pictures takes its frames as so many pictures and adds them up; one ``of_clips``
@@ -39,11 +41,16 @@ class StreamingMetric(BaseMetric):
 
     With several processes MMEngine's sampler repeats samples so that every process gets the same
     count. The repeated ones are the last of a process, so each process holds back its newest
-    row until it is known, in ``evaluate``, whether that sample was a repetition.
+    rows until it is known, in ``evaluate``, how many samples there are and which of them count.
+
+    After ``evaluate``, ``remarks`` holds sentences that belong beside the values, if any.
 
     Args:
         optional: leave the metric out, with one warning, where the data or the prediction lack what
             it reads. Otherwise this is an error.
+        whole_batches: count the samples of whole batches of so many only, in the order of the data,
+            as programs do that drop the incomplete last batch; where there are fewer than one
+            batch, all count. 0: count all.
         collect_device: where MMEngine gathers the sums of several processes, "cpu" or "gpu".
         prefix: put before the names of the values, with a slash.
     """
@@ -52,22 +59,29 @@ class StreamingMetric(BaseMetric):
     needs_predictions: tuple[str, ...] = ("image",)
     needs_targets: tuple[str, ...] = ("image",)
     of_clips = False
+    rows_add_up = True  # so that the rows of a clip's frames may be one
 
     def __init__(
-        self, optional: bool = False, collect_device: str = "cpu", prefix: str | None = None
+        self,
+        optional: bool = False,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+        whole_batches: int = 0,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.optional = optional
+        self.whole_batches = whole_batches
+        self.remarks: list[str] = []
         self._reset()
 
     def _reset(self) -> None:
-        self._totals: Tensor | None = None
-        self._held_back: Tensor | None = None
+        self._state: Any = None
+        self._held_back: deque[Tensor] = deque()
         self._seen = 0
 
     @abstractmethod
     def sums(self, predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:
-        """Numbers ``[B, K]`` of each sample, to be added up over all samples.
+        """Numbers ``[B, K]`` of each picture (or clip), to be added up over all of them.
 
         Args:
             predictions: B dicts of the predict contract (image, flows, masks); ``[T, ...]`` each
@@ -76,8 +90,23 @@ class StreamingMetric(BaseMetric):
         """
 
     @abstractmethod
-    def finish(self, totals: Tensor) -> dict[str, float]:
+    def finish(self, totals: Any) -> dict[str, float]:
         """Named values from the totals ``[K]`` (float64). What is not defined is NaN."""
+
+    def fold(self, state: Any, samples: list[Tensor]) -> Any:
+        """Take samples into the state.
+
+        Args:
+            state: what an earlier call gave, None at the beginning; may be changed in place.
+            samples: the rows ``[n, K]`` of each, on the CPU, in order; n is 1, or the number of a
+                clip's frames where ``rows_add_up`` is False.
+        """
+        rows = torch.cat(samples).double().sum(0)
+        return rows if state is None else state.add_(rows)
+
+    def join(self, states: list[Any]) -> Any:
+        """What ``finish`` takes, from the states of the processes that have one, in their order."""
+        return torch.stack(states).sum(0)
 
     def missing(self, predictions: Sequence[Prediction], targets: dict[str, Any]) -> list[str]:
         """Names of what this metric reads and does not find."""
@@ -110,18 +139,18 @@ class StreamingMetric(BaseMetric):
         device = _device_of(predictions)
         moved = {key: targets[key].to(device) for key in self.needs_targets}
         if clips:
-            rows = self._clip_sums(predictions, moved, clip_lengths(data_batch))
+            samples = self._clip_rows(predictions, moved, clip_lengths(data_batch))
         else:
-            rows = iter(self.sums(predictions, moved))
-        for row in rows:
-            self._add(self._held_back)
-            self._held_back = row.detach().cpu().double()
+            samples = iter(self.sums(predictions, moved).split(1))
+        for rows in samples:
+            self._held_back.append(rows.detach().cpu())
             self._seen += 1
+        self._fold(len(self._held_back) - max(1, self.whole_batches))
 
-    def _clip_sums(
+    def _clip_rows(
         self, predictions: list[Prediction], targets: dict[str, Tensor], lengths: list[int]
     ) -> Iterator[Tensor]:
-        """One row ``[K]`` per clip, over its own frames."""
+        """Rows ``[n, K]`` of each clip, over its own frames."""
         for index, (prediction, length) in enumerate(zip(predictions, lengths, strict=True)):
             clip = {
                 # what belongs to the source is there once, and the same for every frame
@@ -132,7 +161,7 @@ class StreamingMetric(BaseMetric):
             }
             made = _selected(prediction, slice(0, length))
             if self.of_clips:
-                yield self.sums([made], {key: value[None] for key, value in clip.items()})[0]
+                yield self.sums([made], {key: value[None] for key, value in clip.items()})
                 continue
             parts = [
                 self.sums(
@@ -142,7 +171,8 @@ class StreamingMetric(BaseMetric):
                 for start in range(0, length, _FRAMES_AT_ONCE)
                 for stop in [min(start + _FRAMES_AT_ONCE, length)]
             ]
-            yield torch.cat(parts).double().sum(0)
+            rows = torch.cat(parts)
+            yield rows.double().sum(0, keepdim=True) if self.rows_add_up else rows
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Values over all samples of all processes.
@@ -151,25 +181,32 @@ class StreamingMetric(BaseMetric):
             size: number of different samples, over all processes.
         """
         rank, processes = get_dist_info()
-        newest = (self._seen - 1) * processes + rank  # index in MMEngine's interleaved order
-        if newest < size:
-            self._add(self._held_back)
-        self.results = [self._totals]
+        batch = self.whole_batches
+        counted = size - size % batch if 0 < batch <= size else size
+        # Sample i of MMEngine's interleaved order is number i // processes of process i % processes
+        own = max(0, -(-(counted - rank) // processes))
+        while self._seen > own and self._held_back:
+            self._held_back.pop()
+            self._seen -= 1
+        self._fold(len(self._held_back))
+        self.results = [self._state]
+        self.remarks = []
         self._reset()
         return super().evaluate(processes)
 
-    def compute_metrics(self, results: list[Tensor | None]) -> dict[str, float]:
-        """Join the sums of the processes and turn them into values."""
-        found = [totals for totals in results if totals is not None]
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Join the states of the processes and turn them into values."""
+        found = [state for state in results if state is not None]
         if found:
-            return self.finish(torch.stack(found).sum(0))
+            return self.finish(self.join(found))
         if self.optional:
             return {}
         raise UserError(f"{type(self).__name__}: no sample was evaluated; is the test list empty?")
 
-    def _add(self, row: Tensor | None) -> None:
-        if row is not None:
-            self._totals = row.clone() if self._totals is None else self._totals.add_(row)
+    def _fold(self, count: int) -> None:
+        if count > 0:
+            samples = [self._held_back.popleft() for _ in range(count)]
+            self._state = self.fold(self._state, samples)
 
     def _say_missing(self, absent: list[str]) -> None:
         name, what = type(self).__name__, " and ".join(absent)

@@ -13,6 +13,7 @@ from torch import Tensor
 from gfla_video.evaluation.metrics.base import Prediction, StreamingMetric, ratio, stacked
 from gfla_video.registry import METRICS
 from gfla_video.structures.flow import to_full_resolution
+from gfla_video.utils.errors import UserError
 
 
 @METRICS.register_module()
@@ -41,6 +42,57 @@ class FlowEPE(StreamingMetric):
             "flow_epe_zero": ratio(totals[1], totals[2]),
             "flow_epe_ratio": ratio(totals[0], totals[1]),
         }
+
+
+@METRICS.register_module()
+class FlowOutlierRate(StreamingMetric):
+    """Part of the pixels whose flow is wrong as KITTI counts it (Menze and Geiger, 2015).
+
+    ``flow_outliers``: the end-point error is more than 3 full-resolution pixels **and** more than
+    5 % of the true flow's length. Every counted pixel of all pictures weighs the same.
+
+    Args:
+        pixels: "visible" (those the source shows) or "all" (for data whose truth is defined
+            everywhere; ``flow_outliers_all``).
+        absolute: in full-resolution pixels.
+        relative: as a part of the true flow's length.
+        optional: see :class:`StreamingMetric`.
+
+    Raises:
+        UserError: another word for ``pixels``.
+    """
+
+    needs_predictions = ("flows",)
+
+    def __init__(
+        self,
+        pixels: str = "visible",
+        absolute: float = 3.0,
+        relative: float = 0.05,
+        optional: bool = False,
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(optional=optional, prefix=prefix)
+        if pixels not in ("visible", "all"):
+            raise UserError(f"FlowOutlierRate: pixels must be 'visible' or 'all', not {pixels!r}")
+        self.needs_targets = ("flow", "visible") if pixels == "visible" else ("flow",)
+        self.name = "flow_outliers" if pixels == "visible" else "flow_outliers_all"
+        self.absolute, self.relative = absolute, relative
+
+    def sums(self, predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:
+        """Number of outliers and of counted pixels."""
+        truth = targets["flow"]
+        flow = to_full_resolution(stacked(predictions, "flows"), truth.shape[-2:])
+        error, length = (flow - truth).norm(dim=1), truth.norm(dim=1)
+        wrong = (error > self.absolute) & (error > self.relative * length)
+        counted = torch.ones_like(wrong)
+        if "visible" in self.needs_targets:
+            counted = (targets["visible"] > 0.5)[:, 0]
+        return torch.stack([(wrong & counted).sum((1, 2)), counted.sum((1, 2))], dim=1)
+
+    def finish(self, totals: Tensor) -> dict[str, float]:
+        """Part of the pixels."""
+        return {self.name: ratio(totals[0], totals[1])}
 
 
 @METRICS.register_module()

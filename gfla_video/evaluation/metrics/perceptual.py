@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gfla_video.evaluation.metrics.base import Prediction, StreamingMetric, ratio, stacked
+from gfla_video.evaluation.metrics.base import Prediction, StreamingMetric, ratio
+from gfla_video.evaluation.metrics.image import unit_pictures
+from gfla_video.evaluation.metrics.masking import mask_targets
 from gfla_video.registry import METRICS
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.weights import load_strict, load_weights
@@ -25,7 +27,10 @@ class LPIPSMetric(StreamingMetric):
         heads: LPIPS's linear heads, ``.pth``; those that come with the lpips package by default.
         net: "squeeze", "alex" or "vgg".
         version: of LPIPS: "0.1", or "0.0", which did not scale its input.
-        optional: see :class:`StreamingMetric`.
+        mask: None, "mask" or "points": black outside the person, see :func:`mask_targets`; then a
+            picture without a person does not count.
+        name: of the value; ``lpips_<net>``, or ``mask_lpips_<net>`` with a mask.
+        optional: see :class:`StreamingMetric`; also ``whole_batches`` (GFLA: 64).
 
     Raises:
         UserError: a file is missing, unreadable, or of another network.
@@ -37,20 +42,25 @@ class LPIPSMetric(StreamingMetric):
         heads: str | None = None,
         net: str = "squeeze",
         version: str = "0.1",
+        mask: str | None = None,
+        name: str | None = None,
         optional: bool = False,
         prefix: str | None = None,
+        whole_batches: int = 0,
     ) -> None:
-        super().__init__(optional=optional, prefix=prefix)
-        self.name = f"lpips_{net}"
+        super().__init__(optional=optional, prefix=prefix, whole_batches=whole_batches)
+        self.needs_targets = ("image", *mask_targets(mask, "LPIPSMetric"))
+        self.mask = mask
+        self.name = name or f"{'mask_' if mask else ''}lpips_{net}"
         self.network = load_lpips(net, version, trunk, heads)
 
     def sums(self, predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:
-        """Distance of each picture and a count of 1. Images in [-1, 1], as LPIPS takes them."""
-        images = stacked(predictions, "image")
-        self.network.to(images.device)
+        """Distance of each picture and a count of 1 (0 where a mask is empty)."""
+        made, true, counts = unit_pictures(predictions, targets, self.mask)
+        self.network.to(made.device)
         with torch.no_grad():
-            distance = self.network(images.clamp(-1, 1), targets["image"]).flatten(1).mean(1)
-        return torch.stack([distance, torch.ones_like(distance)], dim=1)
+            distance = self.network(made, true, normalize=True).flatten(1).mean(1)
+        return torch.stack([distance.cpu().double() * counts, counts], dim=1)
 
     def finish(self, totals: Tensor) -> dict[str, float]:
         """Mean over pictures."""

@@ -57,6 +57,37 @@ class TemporalWarpingError(StreamingMetric):
         }
 
 
+@METRICS.register_module()
+class FrameDifferenceError(StreamingMetric):
+    """Does the picture change from frame to frame as the true one does? No flow is needed.
+
+    ``frame_difference_error``: mean of ``|(x_t - x_(t-1)) - (y_t - y_(t-1))|`` over pixels and
+    channels, of the generated x and the true y in [0, 1], averaged over all pairs of neighbouring
+    frames. ``frame_difference_ratio``: mean ``|x_t - x_(t-1)|`` over that of y; 1 where as much
+    changes, less where motion is lost, more where it flickers. A still clip has the error of the
+    true motion.
+    """
+
+    of_clips = True
+
+    def sums(self, predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:
+        """Error, generated and true change summed over pairs, and the number of pairs."""
+        made, true = (
+            unit_range(clips).double().diff(dim=1)
+            for clips in (stacked(predictions, "image"), targets["image"])
+        )
+        columns = [(x.abs().mean((2, 3, 4))).sum(1) for x in (made - true, made, true)]
+        pairs = torch.full_like(columns[0], made.shape[1])
+        return torch.stack([*columns, pairs], dim=1)
+
+    def finish(self, totals: Tensor) -> dict[str, float]:
+        """Mean over pairs of frames, and the ratio of the changes."""
+        return {
+            "frame_difference_error": ratio(totals[0], totals[3]),
+            "frame_difference_ratio": ratio(totals[1], totals[2]),
+        }
+
+
 def flow_to_previous(
     current: npt.NDArray[np.uint8], previous: npt.NDArray[np.uint8]
 ) -> tuple[Tensor, Tensor]:

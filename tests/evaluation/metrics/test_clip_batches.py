@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,13 +11,29 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from gfla_video.evaluation import L1, FlowEPE, ForegroundL1, MaskAUC, PointColourError, RegionL1
+from gfla_video.evaluation import (
+    FID,
+    KID,
+    L1,
+    MAE,
+    FlowEPE,
+    FlowOutlierRate,
+    ForegroundL1,
+    InceptionScore,
+    MaskAUC,
+    PointColourError,
+    RegionL1,
+)
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
+from tests.evaluation.metrics.pictures import small_extractor
 
 SIZE = (24, 16)
 LENGTHS = (20, 3, 1)  # the first needs two portions of frames
 FRAMES = max(LENGTHS)
-METRICS = (L1, FlowEPE, ForegroundL1, MaskAUC, PointColourError, RegionL1)
+METRICS = (
+    *(L1, MAE, FlowEPE, FlowOutlierRate, ForegroundL1, MaskAUC, PointColourError, RegionL1),
+    *(partial(kind, extractor=small_extractor()) for kind in (FID, KID, InceptionScore)),
+)
 
 
 def clip_sample(length: int) -> dict[str, Any]:
@@ -58,7 +76,7 @@ def frame_of(prediction: dict[str, Any], frame: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_clip_counts_as_its_own_frames(metric: type) -> None:
+def test_a_clip_counts_as_its_own_frames(metric: Callable) -> None:
     samples = [clip_sample(length) for length in LENGTHS]
     made = [clip_prediction() for _ in samples]
     clips, frames = metric(), metric()
@@ -73,7 +91,7 @@ def test_a_clip_counts_as_its_own_frames(metric: type) -> None:
             frames.process({"targets": targets}, [frame_of(prediction, t)])
     expected = frames.evaluate(sum(LENGTHS))
     assert all(value == value for value in expected.values())
-    assert clips.evaluate(len(LENGTHS)) == pytest.approx(expected, rel=1e-6)
+    assert clips.evaluate(len(LENGTHS)) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 def test_how_long_clips_are() -> None:

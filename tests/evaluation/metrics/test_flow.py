@@ -10,7 +10,8 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
-from gfla_video.evaluation import FlowEPE, MaskAUC
+from gfla_video.evaluation import FlowEPE, FlowOutlierRate, MaskAUC
+from gfla_video.utils.errors import UserError
 
 SIZE = (32, 24)
 
@@ -78,6 +79,29 @@ def test_nothing_visible_is_not_a_number() -> None:
     metric = FlowEPE()
     metric.process(take(targets, slice(0, 1)), [{"flows": flows_of(torch.zeros(2, 8, 6))}])
     assert math.isnan(metric.evaluate(1)["flow_epe"])
+
+
+@pytest.mark.parametrize("pixels", ["visible", "all"])
+def test_outliers_are_wrong_by_pixels_and_by_part(pixels: str) -> None:
+    """A long true flow may be missed by more than 3 pixels, a short one by more than 5 %."""
+    targets = truth(3)
+    targets["flow"] *= torch.tensor([1.0, 30.0, 5.0]).view(3, 1, 1, 1)
+    made = targets["flow"] + 3 * torch.randn(3, 2, *SIZE)
+    metric = FlowOutlierRate(pixels=pixels)
+    for part in (slice(0, 1), slice(1, 3)):
+        metric.process(take(targets, part), [{"flows": flows_of(flow)} for flow in made[part]])
+    error = np.hypot(*np.moveaxis((made - targets["flow"]).numpy(), 1, 0))
+    length = np.hypot(*np.moveaxis(targets["flow"].numpy(), 1, 0))
+    wrong = (error > 3) & (error > 0.05 * length)
+    assert ((error > 3) & ~wrong).any()  # both conditions matter
+    counted = targets["visible"][:, 0].numpy() > 0 if pixels == "visible" else wrong >= 0
+    name = "flow_outliers" if pixels == "visible" else "flow_outliers_all"
+    assert metric.evaluate(3) == {name: pytest.approx(wrong[counted].mean())}
+
+
+def test_outliers_of_other_pixels() -> None:
+    with pytest.raises(UserError, match="pixels must be 'visible' or 'all', not 'occluded'"):
+        FlowOutlierRate(pixels="occluded")
 
 
 def rank_auc(scores: np.ndarray, labels: np.ndarray) -> float:

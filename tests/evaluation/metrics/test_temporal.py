@@ -10,14 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from gfla_video.evaluation import TemporalWarpingError
+from gfla_video.evaluation import FrameDifferenceError, TemporalWarpingError
 from gfla_video.evaluation.metrics import temporal
 from gfla_video.utils.errors import UserError
 
 
-def measure(made: Tensor, true: Tensor, **meta: Any) -> dict[str, float]:
+def measure(
+    made: Tensor, true: Tensor, kind: type = TemporalWarpingError, **meta: Any
+) -> dict[str, float]:
     """Values of clips ``[B, T, 3, H, W]``, one metric over all of them."""
-    metric = TemporalWarpingError()
+    metric = kind()
     batch = {
         "inputs": {"target_structures": true[:, :, :1]},
         "targets": {"image": true},
@@ -132,8 +134,37 @@ def test_clips_of_several_lengths() -> None:
     assert found["warping_error"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_one_frame_is_no_pair() -> None:
-    values = measure(*(torch.rand(1, 1, 3, 32, 32) for _ in range(2)))
+def test_frame_differences_against_loops() -> None:
+    """Two clips of 4 and 2 frames; what fills the second up is not read."""
+    made, true = (torch.rand(2, 4, 3, 6, 5) * 2 - 1 for _ in range(2))
+    found = measure(made, true, FrameDifferenceError, frames=torch.tensor([4, 2]))
+    x, y = ((clips.double().numpy() + 1) / 2 for clips in (made, true))
+    pairs = [(0, 1), (0, 2), (0, 3), (1, 1)]
+    moved = {key: [c[b, t] - c[b, t - 1] for b, t in pairs] for key, c in (("x", x), ("y", y))}
+    error = np.mean(np.abs(np.array(moved["x"]) - np.array(moved["y"])))
+    assert found["frame_difference_error"] == pytest.approx(error, rel=1e-5)
+    change = np.abs(moved["x"]).mean() / np.abs(moved["y"]).mean()
+    assert found["frame_difference_ratio"] == pytest.approx(change, rel=1e-5)
+
+
+def test_frame_differences_of_known_clips() -> None:
+    true = moving_texture(5)
+    assert measure(true, true, FrameDifferenceError) == {
+        "frame_difference_error": 0,
+        "frame_difference_ratio": 1,
+    }
+    brighter = measure(true * 0.5 + 0.1, true * 0.5, FrameDifferenceError)
+    assert brighter["frame_difference_error"] == pytest.approx(0, abs=1e-6)  # only change counts
+    still = measure(true[:, :1].expand_as(true), true, FrameDifferenceError)
+    assert still["frame_difference_ratio"] == 0
+    assert still["frame_difference_error"] == pytest.approx(
+        float(true.diff(dim=1).abs().mean() / 2), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", [TemporalWarpingError, FrameDifferenceError])
+def test_one_frame_is_no_pair(kind: type) -> None:
+    values = measure(*(torch.rand(1, 1, 3, 32, 32) for _ in range(2)), kind)
     assert all(math.isnan(value) for value in values.values())
 
 
