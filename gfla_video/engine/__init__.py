@@ -7,10 +7,12 @@ from gfla_video.engine.autocast import AutocastOptimWrapper
 from gfla_video.engine.hooks import AtomicCheckpointHook, ProgressHook
 from gfla_video.engine.loop import ResumableTrainLoop
 from gfla_video.engine.optim import PerNetworkOptimConstructor
+from gfla_video.engine.panels_hook import PanelsHook
 
 __all__ = [
     "AtomicCheckpointHook",
     "AutocastOptimWrapper",
+    "PanelsHook",
     "PerNetworkOptimConstructor",
     "ProgressHook",
     "ResumableTrainLoop",
