@@ -96,8 +96,9 @@ def test_a_task_is_added_without_editing_a_file(toy: Toy, tool: Tool, folder: Pa
     tool("tools/test.py", config, run / "model.pth", "--out", metrics, "--preview", preview)
     found = json.loads(metrics.read_text())
     assert found["task"] == toy.task
-    assert {key: found[key] for key in ("count", "clips") if key in found} == toy.counts
-    results = found["results"]
+    (table,) = found["tables"]
+    assert {key: table[key] for key in ("count", "clips") if key in table} == toy.counts
+    results = table["results"]
     assert results["model"].keys() == results["copy_source"].keys() == toy.metrics
     assert Image.open(preview).size[0] > 64
 

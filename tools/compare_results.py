@@ -1,45 +1,35 @@
 #!/usr/bin/env python
-"""One table of several models' results, measured by tools/test.py on the same samples."""
+"""Tables of several models' results, measured by tools/test.py in one way on the same samples."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from gfla_video.apis.compare_results import compare_results
-from gfla_video.apis.tables import format_count, format_table
+from gfla_video.apis.compare_results import compare_results, name_files
+from gfla_video.apis.tables import format_tables
 from gfla_video.utils.cli import run
-from gfla_video.utils.errors import UserError
 
 
 def main() -> None:
-    """Parse the arguments, compare, print the table."""
+    """Parse the arguments, compare, print one table per protocol."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "results",
         nargs="+",
-        metavar="NAME=JSON",
-        help="a model's name in the table and the file that tools/test.py --out wrote for it",
+        metavar="[NAME=]JSON",
+        help="a file that tools/test.py --out wrote, and what its model is called in the table "
+        "(default: the file's name)",
     )
-    parser.add_argument("--out", type=Path, metavar="JSON", help="write the table there")
+    parser.add_argument(
+        "--protocol", nargs="+", default=[], metavar="NAME", help="compare under these alone"
+    )
+    parser.add_argument("--out", type=Path, metavar="JSON", help="write the tables there")
     args = parser.parse_args()
-    table = compare_results(_by_name(args.results), out=args.out)
-    print(format_count(table))
-    print(format_table(table["results"]))
+    found = compare_results(name_files(args.results), protocols=args.protocol, out=args.out)
+    print(format_tables(found))
     if args.out is not None:
         print(f"wrote {args.out}")
-
-
-def _by_name(results: list[str]) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for text in results:
-        name, sign, path = text.partition("=")
-        if not (name and sign and path):
-            raise UserError(f"{text}: write NAME=JSON, such as mine=work_dirs/mine/metrics.json")
-        if name in files:
-            raise UserError(f"{text}: the name '{name}' is given twice")
-        files[name] = path
-    return files
 
 
 if __name__ == "__main__":

@@ -1,25 +1,72 @@
 #!/usr/bin/env python
-"""Measure a checkpoint on the held-out samples of its config."""
+"""Measure a checkpoint on the held-out samples of its config, or anybody's pictures in a folder."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
 
 from gfla_video.apis.evaluate import evaluate
+from gfla_video.apis.evaluate_measures import Measures, describe_protocols
+from gfla_video.apis.evaluate_weights import read_weights
 from gfla_video.apis.inference import add_inference_arguments, take_inference_options
-from gfla_video.apis.tables import BASELINES, format_count, format_table
+from gfla_video.apis.measure import measure_images
+from gfla_video.apis.tables import BASELINES, format_tables
 from gfla_video.utils.cli import run
+from gfla_video.utils.errors import UserError
 
 
 def main() -> None:
-    """Parse the arguments, evaluate, print the table."""
+    """Parse the arguments, measure, print the tables."""
+    parsed = _parser().parse_args()
+    inference = take_inference_options(parsed)
+    args = vars(parsed)
+    names, images, reference = (args.pop(key) for key in ("protocol", "images", "reference"))
+    if names == ["list"]:
+        print(describe_protocols())
+        return
+    weights = read_weights(args.pop("weights"))
+    measures = Measures(names, weights, args.pop("train_images"), args.pop("seed"))
+    args["command"] = shlex.join(["tools/test.py", *sys.argv[1:]])
+    _check_one_way(args, images, reference)
+    if images is None:
+        written = [args[key] for key in ("out", "preview", "images_out", "report")]
+        found = evaluate(measures=measures, inference=inference, **args)
+        print(f"{found['config']}, {found['checkpoint']}")
+    else:
+        shared = {key: args[key] for key in ("out", "report", "device", "batch_size", "command")}
+        written = [shared["out"], shared["report"]]
+        found = measure_images(images, reference, measures, **shared)
+        told = found["matching"]
+        print(f"{told['matched']} of {told['pictures']} pictures in {images} have a reference")
+    print(format_tables(found))
+    for path in filter(None, written):
+        print(f"wrote {path}")
+
+
+def _check_one_way(args: dict[str, object], images: Path | None, reference: Path | None) -> None:
+    """A config and its checkpoint, or two folders."""
+    pair = args["config"] is not None and args["checkpoint"] is not None
+    if pair and images is None and reference is None:
+        return
+    if args["config"] is None and images is not None and reference is not None:
+        return
+    raise UserError("give CONFIG and CHECKPOINT, or --images DIR and --reference DIR")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", type=Path, help="config file, e.g. configs/pose/sample.py")
-    parser.add_argument("checkpoint", type=Path, help="trained or converted .pth")
+    parser.add_argument("config", type=Path, nargs="?", help="such as configs/pose/sample.py")
+    parser.add_argument("checkpoint", type=Path, nargs="?", help="trained or converted .pth")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="measure these pictures")
+    parser.add_argument("--reference", type=Path, metavar="DIR", help="against these, by name")
+    _add_measures(parser)
     parser.add_argument("--out", type=Path, metavar="JSON", help="write the numbers there")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write a static HTML report")
     parser.add_argument("--preview", type=Path, metavar="PNG", help="write a picture of samples")
     parser.add_argument(
         "--images-out",
@@ -40,15 +87,29 @@ def main() -> None:
         "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="config changes"
     )
     add_inference_arguments(parser)
-    parsed = parser.parse_args()
-    inference = take_inference_options(parsed)
-    args = vars(parsed)
-    report = evaluate(args.pop("config"), args.pop("checkpoint"), inference=inference, **args)
-    print(f"{format_count(report)}, {report['config']}, {report['checkpoint']}")
-    print(format_table(report["results"]))
-    for path in (args["out"], args["preview"], args["images_out"]):
-        if path is not None:
-            print(f"wrote {path}")
+    return parser
+
+
+def _add_measures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--protocol",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="one table for each: a built-in name, one of the config, a .py file, or 'config' for "
+        "the config's own metrics (default); 'list' prints them",
+    )
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE",
+        help="weights of the metrics: inception, lpips-alex, lpips-vgg, lpips-squeeze",
+    )
+    parser.add_argument(
+        "--train-images", type=Path, metavar="DIR", help="FID's real pictures (default: config's)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of random numbers (default: 0)")
 
 
 if __name__ == "__main__":

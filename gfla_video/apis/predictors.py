@@ -56,7 +56,9 @@ def network_predictor(
                 fields = _rolled_out(network, batch["inputs"], device)
             else:
                 fields = _each_frame(network, batch, true_previous, device)
-        return [_sample(_moved(fields, "cpu"), index) for index in range(count)]
+        # a generator without flow gives empty lists, and no prediction of them
+        given = {key: value for key, value in fields.items() if len(value)}
+        return [_sample(_moved(given, "cpu"), index) for index in range(count)]
 
     return predict
 

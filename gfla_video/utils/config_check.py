@@ -24,6 +24,7 @@ _OWN_KEYS = {
         "driver",
         "stages",
         "test_metrics",
+        "metric_weights",
         "protocol",
         "custom_imports",
     ),

@@ -11,14 +11,36 @@ from typing import Any
 
 import pytest
 
-from gfla_video.apis.compare_results import compare_results
+from gfla_video.apis.compare_results import compare_results, name_files
 from gfla_video.apis.tables import format_table
 from gfla_video.utils.errors import UserError
 
+PROTOCOL = {"name": "first", "version": 1, "digest": "0123456789ab"}
+OWN = ("task", "size", "config", "device", "train_seconds")  # not of a table
+
 
 def report(l1: float = 0.1, **changes: Any) -> dict[str, Any]:
-    """What ``tools/test.py`` writes, as far as a comparison reads it."""
+    """What ``tools/test.py`` writes, as far as a comparison reads it; one table, unless given."""
+    table = {
+        "protocol": None,
+        "count": 6,
+        "expected_count": None,
+        "references": "00ff",
+        "broken": [],
+        "warnings": [],
+        "test_metrics": [{"type": "L1"}, {"type": "FlowEPE"}],
+        "weights": {},
+        "results": {
+            "model": {"l1": l1, "flow_epe": 2.5},
+            "copy_source": {"l1": 0.2},
+            "mean_of_targets": {"l1": 0.3},
+            "zero_flow": {"flow_epe": 4.0},
+        },
+        **{key: value for key, value in changes.items() if key not in OWN},
+    }
     return {
+        "format": "gfla_video results",
+        "version": 1,
         "task": "pose",
         "config": "sample.py",
         "checkpoint": "model.pth",
@@ -26,21 +48,18 @@ def report(l1: float = 0.1, **changes: Any) -> dict[str, Any]:
         "iterations": 7,
         "train_seconds": 61.5,
         "size": [64, 64],
-        "protocol": None,
-        "test_metrics": [{"type": "L1"}, {"type": "FlowEPE"}],
         "versions": {"torch": "2"},
-        "count": 6,
-        "results": {
-            "model": {"l1": l1, "flow_epe": 2.5},
-            "copy_source": {"l1": 0.2},
-            "mean_of_targets": {"l1": 0.3},
-            "zero_flow": {"flow_epe": 4.0},
-        },
         "device": "cpu",
         "inference": {"precision": "float32"},
         "seconds": 3.2,
-        **changes,
+        **{key: value for key, value in changes.items() if key in OWN},
+        "tables": [table],
     }
+
+
+def rows(content: dict[str, Any]) -> dict[str, Any]:
+    """The rows of a report's one table."""
+    return content["tables"][0]["results"]
 
 
 @pytest.fixture
@@ -56,14 +75,15 @@ def write(tmp_path: Path) -> Callable[[str, Any], Path]:
 
 def test_one_row_per_model_and_the_baselines_once(write: Any, tmp_path: Path) -> None:
     other = report(0.15, train_seconds=None, config="other.py", device="cuda")
-    other["results"]["model"] = {"l1": 0.15, "flow_epe": None}
+    rows(other)["model"] = {"l1": 0.15, "flow_epe": None}
     # Rounded elsewhere, and measured without one of the baselines.
-    other["results"]["copy_source"]["l1"] = 0.20001
-    del other["results"]["mean_of_targets"]
+    rows(other)["copy_source"]["l1"] = 0.20001
+    del rows(other)["mean_of_targets"]
     files = {"other": write("other.json", other), "ours": write("ours.json", report())}
     out = tmp_path / "table" / "comparison.json"
-    table = compare_results(files, out=out)
-    assert json.loads(out.read_text()) == table
+    found = compare_results(files, out=out)
+    assert json.loads(out.read_text()) == found
+    (table,) = found["tables"]
     assert list(table["results"].items()) == [
         ("other", {"l1": 0.15, "flow_epe": None, "train_s": None}),
         ("ours", {"l1": 0.1, "flow_epe": 2.5, "train_s": 62}),
@@ -73,9 +93,9 @@ def test_one_row_per_model_and_the_baselines_once(write: Any, tmp_path: Path) ->
     ]
     assert (table["task"], table["size"], table["count"]) == ("pose", [64, 64], 6)
     assert "clips" not in table
-    assert table["models"]["ours"]["train_seconds"] == 61.5
-    assert table["models"]["other"]["config"] == "other.py"
-    assert table["models"]["other"]["device"] == "cuda"
+    assert found["models"]["ours"]["train_seconds"] == 61.5
+    assert found["models"]["other"]["config"] == "other.py"
+    assert found["models"]["other"]["device"] == "cuda"
     lines = [line.split() for line in format_table(table["results"]).splitlines()]
     assert lines[0] == ["l1", "flow_epe", "train_s"]
     assert lines[2] == ["ours", "0.1000", "2.5000", "62"]
@@ -89,8 +109,8 @@ def test_one_row_per_model_and_the_baselines_once(write: Any, tmp_path: Path) ->
         ({"size": [64, 96]}, r"'size' differs \(\[64, 64\] and \[64, 96\]\)"),
         ({"count": 7}, r"'count' differs \(6 and 7\)"),
         ({"clips": 2}, r"'clips' differs \(null and 2\)"),
-        ({"protocol": {"name": "first"}}, "'protocol' differs"),
         ({"test_metrics": [{"type": "L1", "crop": 8}]}, "'test_metrics' differs"),
+        ({"references": "00fe"}, "'references' differs .*reference pictures are others"),
     ],
 )
 def test_other_settings_are_refused(write: Any, changes: dict[str, Any], message: str) -> None:
@@ -113,16 +133,24 @@ def test_other_settings_are_refused(write: Any, changes: dict[str, Any], message
 def test_other_samples_are_refused(write: Any, row: str, values: dict[str, Any]) -> None:
     """The settings may be equal and the data not: the baselines show it."""
     other = report()
-    other["results"][row] = values
+    rows(other)[row] = values
     files = {"one": write("one.json", report()), "two": write("two.json", other)}
     with pytest.raises(UserError, match=rf"as \w+ of {row} differs .*on the same samples"):
         compare_results(files)
 
 
 def test_without_a_common_baseline_nothing_shows_that_the_samples_are_the_same(write: Any) -> None:
-    one, two = report(), report()
-    one["results"] = {"model": {"l1": 0.1}, "copy_source": {"l1": 0.2}, "zero_flow": {}}
-    two["results"] = {"model": {"l1": 0.1}, "mean_of_targets": {"l1": 0.3}, "zero_flow": {}}
+    one, two = report(references=""), report(references="")
+    one["tables"][0]["results"] = {
+        "model": {"l1": 0.1},
+        "copy_source": {"l1": 0.2},
+        "zero_flow": {},
+    }
+    two["tables"][0]["results"] = {
+        "model": {"l1": 0.1},
+        "mean_of_targets": {"l1": 0.3},
+        "zero_flow": {},
+    }
     files = {"one": write("one.json", one), "two": write("two.json", two)}
     with pytest.raises(UserError, match="share no baseline .* --baselines copy_source"):
         compare_results(files)
@@ -134,15 +162,85 @@ def test_a_file_that_is_no_result(write: Any, tmp_path: Path) -> None:
     (tmp_path / "half.json").write_text('{"results": ')
     with pytest.raises(UserError, match=r"half\.json: is no JSON .*tools/test\.py --out"):
         compare_results({"one": tmp_path / "half.json"})
-    for content in ([], {"count": 6}, report(results={"model": {"l1": "0.1"}})):
-        with pytest.raises(UserError, match="holds no table 'results'"):
+    for content in ([], {"count": 6}, {**report(), "format": "other"}):
+        with pytest.raises(UserError, match="is no results file; pass what tools/test.py"):
             compare_results({"one": write("bad.json", content)})
+    with pytest.raises(UserError, match="is version 0 of the results format"):
+        compare_results({"one": write("bad.json", {**report(), "version": 0})})
     lacking = copy.deepcopy(report())
-    del lacking["results"]["model"]
-    with pytest.raises(UserError, match="lacks the row 'model'"):
-        compare_results({"one": write("bad.json", lacking)})
+    del rows(lacking)["model"]
+    for content in (lacking, report(results={"model": {"l1": "0.1"}}), {**report(), "tables": []}):
+        with pytest.raises(UserError, match="holds no tables with a row 'model' and a 'count'"):
+            compare_results({"one": write("bad.json", content)})
     with pytest.raises(UserError, match=r"zero_flow=.*is a baseline's row"):
         compare_results({"zero_flow": write("good.json", report())})
+
+
+def test_protocols_are_compared_one_by_one(write: Any) -> None:
+    one, two = report(), report(0.15)
+    for content, l1 in ((one, 0.3), (two, 0.4)):
+        more = report(l1, protocol=PROTOCOL, warnings=["6 of the protocol's 8,570 pictures"])
+        content["tables"] += more["tables"]
+    files = {"one": write("one.json", one), "two": write("two.json", two)}
+    own, first = compare_results(files)["tables"]
+    assert (own["protocol"], own["results"]["two"]["l1"]) == (None, 0.15)
+    assert (first["protocol"], first["results"]["two"]["l1"]) == (PROTOCOL, 0.4)
+    assert first["warnings"][0] == "one: 6 of the protocol's 8,570 pictures"
+    assert "size" not in first  # the protocol says it
+    (only,) = compare_results(files, protocols=["first"])["tables"]
+    assert only == first
+    with pytest.raises(UserError, match="--protocol second: no result was measured under it"):
+        compare_results(files, protocols=["second"])
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "second"}, {"version": 2}, {"digest": "ba9876543210"}], ids=str
+)
+def test_different_protocols_do_not_share_a_column(write: Any, change: dict[str, Any]) -> None:
+    files = {
+        "one": write("one.json", report(protocol=PROTOCOL)),
+        "two": write("two.json", report(protocol={**PROTOCOL, **change})),
+    }
+    with pytest.raises(UserError, match=r"first v1 \(0123456789ab\) and .*different protocols"):
+        compare_results(files)
+
+
+def test_weights_are_compared_by_their_content_where_both_have_read_them(write: Any) -> None:
+    def measured(**weights: tuple[str, str]) -> dict[str, Any]:
+        told = {name: {"file": file, "sha256": sha} for name, (file, sha) in weights.items()}
+        return report(protocol=PROTOCOL, weights=told)
+
+    first = write("first.json", measured(inception=("a.pth", "12")))
+    renamed = write("renamed.json", measured(inception=("b.pth", "12"), alex=("c.pth", "34")))
+    other = write("other.json", measured(inception=("a.pth", "13")))
+    without = write("without.json", measured())
+    assert compare_results({"one": first, "two": renamed, "three": without})
+    with pytest.raises(UserError, match="'weights' differs .* with the same weights files"):
+        compare_results({"one": first, "two": other})
+    real = write("real.json", report(protocol=PROTOCOL, real={"count": 9, "digest": "ab"}))
+    more = write("more.json", report(protocol=PROTOCOL, real={"count": 10, "digest": "cd"}))
+    with pytest.raises(UserError, match="'real' differs .*same training pictures"):
+        compare_results({"one": real, "two": more})
+
+
+def test_pictures_of_a_folder_stand_beside_a_checkpoint(write: Any) -> None:
+    pictures = report(0.4, protocol=PROTOCOL, task=None, size=None)
+    pictures["tables"][0]["results"] = {"model": {"l1": 0.4}}
+    files = {
+        "ours": write("ours.json", report(protocol=PROTOCOL)),
+        "theirs": write("theirs.json", pictures),
+    }
+    (table,) = compare_results(files)["tables"]
+    assert table["results"]["theirs"]["l1"] == 0.4
+    assert "copy_source" in table["results"]
+
+
+def test_names_of_files() -> None:
+    given = ["a=x.json", "runs/b.json", "one/metrics.json", "two/metrics.json"]
+    names = ["a", "b", "one/metrics", "two/metrics"]
+    assert list(name_files(given)) == names
+    with pytest.raises(UserError, match="the name 'b' is given twice"):
+        name_files(["b=x.json", "runs/b.json"])
 
 
 def test_the_tool(
@@ -152,13 +250,13 @@ def test_the_tool(
     out = tmp_path / "table.json"
     tool = "tools/compare_results.py"
     lines = run_tool(tool, f"mine={good}", f"yours={good}", "--out", out).stdout.splitlines()
-    assert lines[0] == "6 held-out samples"
+    assert lines[0] == "the config's own metrics: 6 held-out samples"
     assert [line.split()[0] for line in lines[2:4]] == ["mine", "yours"]
     assert set(json.loads(out.read_text())["models"]) == {"mine", "yours"}
     for arguments, message in (
         ((f"mine={good}", f"yours={bad}"), "'count' differs"),
         ((f"mine={good}", f"mine={good}"), "the name 'mine' is given twice"),
-        ((str(good),), "write NAME=JSON"),
+        ((f"={good}",), "write NAME=JSON"),
     ):
         refused = run_tool(tool, *arguments, check=False)
         assert refused.returncode == 2

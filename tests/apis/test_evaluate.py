@@ -13,54 +13,17 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import default_collate
 
-from gfla_video.apis.evaluate import evaluate, evaluate_predictors
+from gfla_video.apis.evaluate import evaluate
+from gfla_video.apis.evaluate_data import ReadableSamples, readable_loader
+from gfla_video.apis.evaluate_pass import run_pass
+from gfla_video.apis.evaluate_tables import ConfigTable
+from gfla_video.apis.evaluate_weights import MetricWeights
 from gfla_video.apis.predictors import copy_source, mean_of_targets, network_predictor, zero_flow
 from gfla_video.apis.tables import format_table
 from gfla_video.utils.errors import UserError
-
-TOY = '''
-"""A network that mixes the source with grey; its flow is (1, 0) on a coarse map."""
-
-import torch
-
-from gfla_video.registry import MODELS
-from gfla_video.structures import FlowOutput, GeneratorOutput
-
-
-@MODELS.register_module()
-class ShiftFlow(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.shift = torch.nn.Parameter(torch.ones(1))
-
-    def forward(self, sources, source_structures, target_structure):
-        batch, _, height, width = target_structure.shape
-        flow = torch.zeros(batch, 2, height // 4, width // 4)
-        flow[:, 0] = self.shift
-        mask = torch.linspace(0, 1, width // 4).expand(batch, 1, height // 4, width // 4)
-        return FlowOutput([[flow]], [[mask]])
-
-
-@MODELS.register_module()
-class ShiftGenerator(torch.nn.Module):
-    def __init__(self, keep=0.5):
-        super().__init__()
-        self.keep = torch.nn.Parameter(torch.tensor(float(keep)))
-        self.flow_estimator = ShiftFlow()
-
-    def forward(self, sources, source_structures, target_structure, encoded=None):
-        flows, masks = self.flow_estimator(sources, source_structures, target_structure)
-        return GeneratorOutput(sources[0] * self.keep, flows, masks)
-'''
-METRICS = [
-    {"type": "SSIM"},
-    {"type": "L1"},
-    {"type": "ForegroundL1"},
-    {"type": "FlowEPE"},
-    {"type": "MaskAUC"},
-]
+from tests.apis.toy_evaluation import METRICS, TOY, save, settings
 
 
 @pytest.fixture
@@ -69,41 +32,6 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "toy_networks.py").write_text(TOY)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
-
-
-def settings(data: Path) -> dict[str, Any]:
-    """A pose config over the sample data; 64x64."""
-    common = {
-        "type": "PosePairDataset",
-        "data_root": str(data),
-        "annotation_size": (64, 64),
-        "size": (64, 64),
-        "structure": {"type": "PoseStructure", "sigma": 3.0},
-    }
-    return {
-        "default_scope": "gfla_video",
-        "task": "pose",
-        "size": (64, 64),
-        "structure": {"type": "PoseStructure", "sigma": 3.0},
-        "custom_imports": {"imports": ["toy_networks"]},
-        "train_dataloader": {"batch_size": 2, "dataset": {**common, "image_dir": "train"}},
-        "test_dataloader": {
-            "batch_size": 5,
-            "dataset": {**common, "image_dir": "test", "with_truth": True},
-        },
-        "test_metrics": METRICS,
-    }
-
-
-def save(path: Path, networks: dict[str, Any], task: str = "pose") -> Path:
-    """A checkpoint of the toys, meta as training writes it."""
-    state = {"flow_estimator.shift": torch.ones(1)}
-    if "generator" in networks:
-        state = {f"generator.{key}": value for key, value in state.items()}
-        state["generator.keep"] = torch.tensor(0.5)
-    meta = {"task": task, "iter": 7, "train_seconds": 61.5, **networks}
-    torch.save({"meta": meta, "state_dict": state}, path)
-    return path
 
 
 def test_numbers_files_and_pictures(toy: Path, sample_data: Path) -> None:
@@ -118,7 +46,8 @@ def test_numbers_files_and_pictures(toy: Path, sample_data: Path) -> None:
         device="cpu",
     )
     stored = json.loads((toy / "out" / "metrics.json").read_text())
-    assert stored["results"] == report["results"]
+    assert stored == report
+    assert (stored["format"], stored["version"]) == ("gfla_video results", 1)
     assert stored["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert stored["versions"]["torch"] == torch.__version__.split("+")[0]
     assert (stored["iterations"], stored["train_seconds"]) == (7, 61.5)
@@ -131,10 +60,13 @@ def test_numbers_files_and_pictures(toy: Path, sample_data: Path) -> None:
     }
 
     truths = sorted((sample_data / "test_truth").glob("*.npz"))
-    assert stored["count"] == len(truths)
+    (table,) = stored["tables"]
+    assert table["count"] == len(truths)
+    assert (table["protocol"], table["broken"], table["warnings"]) == (None, [], [])
+    assert table["test_metrics"] == METRICS
     names = {path.stem for path in (toy / "images").iterdir()}
     assert names == {f"{path.stem}_vis" for path in truths}
-    _check_results(report["results"], sample_data, truths)
+    _check_results(table["results"], sample_data, truths)
     preview = np.asarray(Image.open(toy / "preview.png"))
     assert preview.shape[1] > 6 * 64 * 3  # six panels, enlarged
     assert preview.shape[0] > 6 * 64 * 3
@@ -173,7 +105,7 @@ def test_a_checkpoint_of_the_flow_stage_gives_the_flow_metrics(
     config = Config(settings(sample_data))
     report = evaluate(config, checkpoint, baselines=(), preview=toy / "flow.png", device="cpu")
     expected = {"flow_epe", "flow_epe_zero", "flow_epe_ratio", "mask_auc"}
-    assert set(report["results"]["model"]) == expected
+    assert set(report["tables"][0]["results"]["model"]) == expected
     with pytest.raises(UserError, match="holds no generator"):
         evaluate(config, checkpoint, baselines=(), images_out=toy / "images", device="cpu")
 
@@ -252,16 +184,15 @@ def memory_samples(count: int) -> list[dict[str, Any]]:
 def test_batch_size_does_not_matter_and_the_observer_sees_every_sample() -> None:
     samples, tables, seen = memory_samples(7), [], []
     for batch_size in (7, 3, 1):
-        loader = DataLoader(samples, batch_size=batch_size, collate_fn=default_collate)
         predictors = {"copy": copy_source, "nothing": zero_flow}
-        tables.append(
-            evaluate_predictors(
-                predictors,
-                loader,
-                [{"type": "L1"}, {"type": "PSNR"}],
-                lambda batch, made: seen.extend(zip(batch["meta"]["name"], made, strict=True)),
-            )
+        table = ConfigTable([{"type": "L1"}, {"type": "PSNR"}], MetricWeights(), list(predictors))
+        broken = run_pass(
+            predictors,
+            readable_loader(ReadableSamples(samples), batch_size),
+            [table],
+            [lambda batch, made: seen.extend(zip(batch["meta"]["name"], made, strict=True))],
         )
+        tables.append(table.report(broken)["results"])
     assert tables[0]["nothing"] == {}
     for table in tables[1:]:
         assert table["copy"] == pytest.approx(tables[0]["copy"])
@@ -317,7 +248,7 @@ def test_the_tool(
     done = run_tool(
         "tools/test.py", config, checkpoint, "--out", out, "--device", "cpu", PYTHONPATH=path
     )
-    results = json.loads(out.read_text())["results"]
+    results = json.loads(out.read_text())["tables"][0]["results"]
     row = next(line for line in done.stdout.splitlines() if line.startswith("model "))
     assert f"{results['model']['l1']:.4f}" in row.split()
     assert "evaluating" in done.stderr

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from gfla_video.apis.evaluate import evaluate
+from gfla_video.apis.evaluate_measures import Measures
 from gfla_video.apis.predictors import (
     CHUNK,
     copy_source,
@@ -173,9 +174,10 @@ def test_numbers_files_and_preview(toy: Config, tmp_path: Path) -> None:
         device="cpu",
         baselines=["copy_source", "mean_of_targets"],
     )
-    assert json.loads(out.read_text())["results"] == report["results"]
-    assert (report["count"], report["clips"]) == (2 * FRAMES + 3, 3)
-    assert format_count(report) == f"{2 * FRAMES + 3} held-out frames of 3 clips"
+    assert json.loads(out.read_text()) == report
+    (table,) = report["tables"]
+    assert (table["count"], table["clips"]) == (2 * FRAMES + 3, 3)
+    assert format_count(table) == f"{2 * FRAMES + 3} held-out frames of 3 clips"
     lengths = {"0_0": FRAMES, "1_0": 3, "2_0": FRAMES}
     names = [f"{name}_{t:05d}_vis.png" for name, count in lengths.items() for t in range(count)]
     assert sorted(path.name for path in images.iterdir()) == names
@@ -189,7 +191,7 @@ def test_numbers_files_and_preview(toy: Config, tmp_path: Path) -> None:
             written = np.array(Image.open(images / f"{name}_{t:05d}_vis.png"))
             picture = torch.from_numpy(written).permute(2, 0, 1) / 127.5 - 1
             made.append(float((picture - target).abs().mean() / 2))
-    results = report["results"]
+    results = table["results"]
     assert results["copy_source"]["l1"] == pytest.approx(np.mean(copied), abs=1e-5)
     assert results["model"]["l1"] == pytest.approx(np.mean(made), abs=2e-3)  # 8 bits
     for values in results.values():
@@ -202,12 +204,49 @@ def test_numbers_files_and_preview(toy: Config, tmp_path: Path) -> None:
     assert preview.shape[0] > 6 * 64 * 3
 
 
+def test_clips_under_a_protocol(toy: Config, tmp_path: Path) -> None:
+    """Each frame is prepared as a picture; what fills a clip up does not count."""
+    checkpoint = save(tmp_path / "model.pth", toy, 1, "generator")
+    kinds = [{"type": "L1"}, {"type": "FrameDifferenceError"}]
+    resized = {"step": "resize", "size": (32, 48), "library": "pillow", "filter": "bicubic"}
+    toy.protocol = {"name": "mine", "version": 1, "metrics": kinds, "generated": [resized]}
+    toy.test_metrics = kinds
+    report = evaluate(
+        toy,
+        checkpoint,
+        measures=Measures(["config", "mine", "face-256"]),
+        report=tmp_path / "report",
+        baselines=["copy_source"],
+        device="cpu",
+    )
+    for table in report["tables"]:
+        assert (table["count"], table["clips"]) == (2 * FRAMES + 3, 3)
+    own, mine, face = report["tables"]
+    keys = {"l1", "frame_difference_error", "frame_difference_ratio"}
+    assert set(mine["results"]["model"]) == set(own["results"]["model"]) == keys
+    assert {"warping_error", *keys} < set(face["results"]["copy_source"])
+    truth, made = [], []
+    for sample in filled_up_discs(**toy.test_dataloader.dataset):
+        length = sample["meta"]["frames"]
+        source = sample["inputs"]["sources"][0]
+        for image, kept in ((sample["targets"]["image"][:length], truth), (source[None], made)):
+            pictures = ((image + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+            small = [Image.fromarray(one).resize((48, 32), Image.BICUBIC) for one in pictures]
+            kept.append(np.stack([np.asarray(one, dtype=np.float64) for one in small]))
+    expected = [np.abs(a - b).mean() / 255 for a, b in zip(truth, made, strict=True)]
+    lengths = np.array([len(clip) for clip in truth])
+    weighted = (np.array(expected) * lengths).sum() / lengths.sum()
+    assert mine["results"]["copy_source"]["l1"] == pytest.approx(weighted, rel=1e-4)
+    assert (tmp_path / "report" / "index.html").is_file()
+
+
 def test_a_flow_checkpoint_of_clips(toy: Config, tmp_path: Path) -> None:
     checkpoint = save(tmp_path / "flow.pth", toy, 0, "flow_estimator")
     toy.test_metrics = [{"type": "L1"}, {"type": "FlowEPE", "optional": True}]
     report = evaluate(toy, checkpoint, preview=tmp_path / "flow.png", baselines=(), device="cpu")
-    assert report["count"] == 2 * FRAMES + 3
-    assert report["results"]["model"] == {}  # no pictures to measure, no true flow in the data
+    (table,) = report["tables"]
+    assert table["count"] == 2 * FRAMES + 3
+    assert table["results"]["model"] == {}  # no pictures to measure, no true flow in the data
     assert Image.open(tmp_path / "flow.png").width == 7 * (64 * 3 + 2) - 2
     with pytest.raises(UserError, match="holds no generator"):
         evaluate(toy, checkpoint, baselines=(), images_out=tmp_path / "images", device="cpu")

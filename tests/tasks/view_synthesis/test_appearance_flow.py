@@ -62,8 +62,9 @@ def test_it_is_trained_measured_and_animated(data: Path, tmp_path: Path) -> None
 
     options = {"cfg_options": small(data), "device": "cpu"}
     results = evaluate(CONFIG, run / "model.pth", preview=tmp_path / "preview.png", **options)
-    assert results["count"] == 3
-    assert set(results["results"]["model"]) == {"l1", "flow_epe", "flow_epe_zero", "flow_epe_ratio"}
+    (table,) = results["tables"]
+    assert table["count"] == 3
+    assert set(table["results"]["model"]) == {"l1", "flow_epe", "flow_epe_zero", "flow_epe_ratio"}
     assert (tmp_path / "preview.png").is_file()
 
     config = load_config(CONFIG, {"size": (64, 64)})

@@ -32,8 +32,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, view_samples: Path) -> Path:
 def test_it_is_measured_against_the_exact_flow(run: Path, view_samples: Path) -> None:
     root = {"test_dataloader.dataset.data_root": str(view_samples)}
     report = evaluate(SMOKE, run / "model.pth", cfg_options=root, baselines=["copy_source"])
-    assert report["count"] == 12  # one source view of 2 objects, to 6 azimuths
-    found = report["results"]["model"]
+    (table,) = report["tables"]
+    assert table["count"] == 12  # one source view of 2 objects, to 6 azimuths
+    found = table["results"]["model"]
     assert {"ssim", "l1", "foreground_l1", "flow_epe", "flow_epe_ratio"} <= set(found)
     assert found["flow_epe_zero"] > 1.0
 

@@ -1,0 +1,77 @@
+"""What an evaluation measures: protocols, their weights and real pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch.utils.data import Dataset
+
+from gfla_video.apis.evaluate_real import TRAIN, RealPictures, real_pictures
+from gfla_video.apis.evaluate_tables import ConfigTable, ProtocolTable
+from gfla_video.apis.evaluate_weights import MetricWeights
+from gfla_video.evaluation.protocols import Protocol, find_protocols, list_protocols
+
+CONFIG = "config"  # the name that stands for the config's own metrics among the protocols
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured.
+
+    Attributes:
+        protocols: names of protocols, see :func:`find_protocols`; ``config`` is the config's own
+            ``test_metrics``, and so is nothing.
+        weights: files by name, over those of the config's ``metric_weights``.
+        train_images: folder of the real pictures that distributions are compared with.
+        seed: of random numbers, where a metric draws any.
+    """
+
+    protocols: Sequence[str | Protocol] = ()
+    weights: Mapping[str, str | Path] = field(default_factory=dict)
+    train_images: str | Path | None = None
+    seed: int = 0
+
+
+def build_tables(
+    cfg: Config,
+    measures: Measures,
+    predictors: Sequence[str],
+    device: torch.device,
+    dataset: Dataset[Any],
+) -> list[ConfigTable | ProtocolTable]:
+    """One table for each protocol that is asked for, the config's own first.
+
+    Args:
+        cfg: of the evaluation.
+        measures: what is asked for; nothing is the config's own metrics.
+        predictors: names of the rows.
+        device: where the protocols' metrics compute.
+        dataset: the test data; its ``joints_of``, if any, gives the points of a picture.
+
+    Raises:
+        UserError: an unknown protocol, or weights that are not there or not good.
+    """
+    names = [name for name in measures.protocols if name != CONFIG]
+    protocols = find_protocols(names, cfg.get("protocol"))
+    every = [*cfg.get("test_metrics", []), *(one for each in protocols for one in each.metrics)]
+    given = {**(cfg.get("metric_weights") or {}), **measures.weights}
+    weights = MetricWeights(given, every)
+    tables: list[ConfigTable | ProtocolTable] = []
+    if CONFIG in measures.protocols or not names:
+        tables.append(ConfigTable(cfg.get("test_metrics", []), weights, predictors))
+    real: RealPictures | None = None
+    if any(metric.get("real") == TRAIN for metric in weights.split(every)[0]):
+        real = real_pictures(measures.train_images, cfg)
+    points_of = getattr(dataset, "joints_of", None)
+    tables += [ProtocolTable(one, weights, device, real, points_of) for one in protocols]
+    return tables
+
+
+def describe_protocols() -> str:
+    """The built-in protocols for people."""
+    return list_protocols()
