@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from gfla_video.components.losses.inputs import LossInputs, TransferLoss
 from gfla_video.registry import MODELS
@@ -21,6 +20,9 @@ class SSIMLoss(TransferLoss):
         """A scalar, in float32 also under autocast."""
         if inputs.fake is None:
             raise ValueError("SSIMLoss needs a generated picture: not in a flow stage")
+        # here, because importing it takes a second that every other tool would pay
+        from torchmetrics.functional.image import structural_similarity_index_measure
+
         made, true = ((image.float() + 1) / 2 for image in (inputs.fake, inputs.target))
         similarity = structural_similarity_index_measure(made, true, sigma=1.5, data_range=1.0)
         assert isinstance(similarity, Tensor)  # a tuple only where the whole map is asked for
