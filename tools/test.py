@@ -10,11 +10,11 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from gfla_video.apis.evaluate import evaluate
-from gfla_video.apis.evaluate_measures import Measures, describe_protocols
-from gfla_video.apis.evaluate_weights import read_weights
+from gfla_video.apis.evaluation.evaluate import evaluate
+from gfla_video.apis.evaluation.measure import measure_images
+from gfla_video.apis.evaluation.measures import Measures, describe_protocols
+from gfla_video.apis.evaluation.weights import read_weights
 from gfla_video.apis.inference import add_inference_arguments, take_inference_options
-from gfla_video.apis.measure import measure_images
 from gfla_video.apis.tables import BASELINES, format_tables
 from gfla_video.utils.cli import run
 from gfla_video.utils.errors import UserError

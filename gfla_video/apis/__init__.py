@@ -8,13 +8,11 @@ The names are imported when they are first used: looking at a generator needs no
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gfla_video.apis.animate import Animator
-    from gfla_video.apis.evaluate import evaluate
+    from gfla_video.apis.evaluation.evaluate import evaluate
     from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
     from gfla_video.apis.load import load_generator
     from gfla_video.apis.training import train
@@ -23,7 +21,7 @@ _HOMES = {
     "Animator": "gfla_video.apis.animate",
     "InferenceOptions": "gfla_video.apis.inference",
     "PreparedGenerator": "gfla_video.apis.inference",
-    "evaluate": "gfla_video.apis.evaluate",
+    "evaluate": "gfla_video.apis.evaluation.evaluate",
     "load_generator": "gfla_video.apis.load",
     "train": "gfla_video.apis.training",
 }
@@ -41,15 +39,3 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-class _Package(ModuleType):
-    """Keeps the names above for what they promise: importing the sub-module ``evaluate`` would
-    otherwise put that module in the place of the function."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

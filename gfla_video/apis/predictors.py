@@ -6,14 +6,17 @@ A predictor makes one dict per sample of a batch: ``image [3, H, W]``, ``flows[r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_map, tree_map_only
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
+from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
+from gfla_video.apis.load import build_network
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
 from gfla_video.models.clips import teacher_forced
 from gfla_video.models.rollout import ClipRollout, chunks_of
@@ -25,6 +28,40 @@ Batch = dict[str, Any]
 Prediction = dict[str, Any]
 Predictor = Callable[[Batch], list[Prediction]]
 CHUNK = 8  # frames of a clip that are on the device at once
+
+
+class LoadedPredictor(NamedTuple):
+    """A checkpoint's network, the same prepared to run, and what it predicts."""
+
+    network: nn.Module
+    prepared: PreparedGenerator
+    predict: Predictor
+
+
+def load_predictor(
+    content: Mapping[str, Any],
+    checkpoint: str | Path,
+    device: torch.device,
+    inference: InferenceOptions | None = None,
+) -> LoadedPredictor:
+    """The generator of a checkpoint, or the flow estimator of a flow stage's.
+
+    Args:
+        content: of :func:`gfla_video.engine.checkpoint.read_checkpoint`.
+        checkpoint: its file, for messages.
+        device: where the network runs.
+        inference: how.
+
+    Raises:
+        UserError: the checkpoint holds neither, or its tensors do not fit.
+    """
+    meta = content["meta"]
+    flow_alone = meta.get("flow_estimator") and not meta.get("generator")
+    network = build_network(content, "flow_estimator" if flow_alone else "generator", checkpoint)
+    # One that does not say how many takes each reference by itself; the source's is measured.
+    previous = int(getattr(network, "references", 1)) - 1 if flow_alone else None
+    prepared = PreparedGenerator(network, device, inference)
+    return LoadedPredictor(network, prepared, network_predictor(prepared, device, previous))
 
 
 def network_predictor(

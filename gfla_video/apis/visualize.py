@@ -14,13 +14,12 @@ from torch.utils.data import Dataset, default_collate
 
 from gfla_video.apis.config import load_config
 from gfla_video.apis.device import choose_device
-from gfla_video.apis.inference import PreparedGenerator
-from gfla_video.apis.load import build_network, check_task, read_checkpoint
-from gfla_video.apis.predictors import Prediction, Predictor, network_predictor
+from gfla_video.apis.evaluation.data import build_test_dataset
+from gfla_video.apis.load import check_task, read_checkpoint
+from gfla_video.apis.predictors import Prediction, Predictor, load_predictor
 from gfla_video.apis.preview import batch_panels, build_drawer
 from gfla_video.engine.stages import expand_stages
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
-from gfla_video.registry import DATASETS
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import ensure_writable_folder
 from gfla_video.utils.progress import progress
@@ -128,9 +127,9 @@ def visualize(
     cfg = expand_stages(load_config(config, cfg_options), "")[-1].config
     content = read_checkpoint(checkpoint)
     check_task(content["meta"], cfg, checkpoint)
-    dataset = _test_data(cfg)
+    dataset = build_test_dataset(cfg)
     chosen = _chosen(dataset, samples)
-    network, predict = _network(content, checkpoint, device)
+    network, _, predict = load_predictor(content, checkpoint, choose_device(device))
     drawer = build_drawer(cfg.get("structure"))
     rows: list[dict[str, Picture]] = []
     written: list[Path] = []
@@ -159,16 +158,6 @@ def parse_position(text: str) -> Position:
     return x, y
 
 
-def _test_data(cfg: Config) -> Dataset[Any]:
-    settings = cfg.get("test_dataloader")
-    if not settings:
-        raise UserError(f"{cfg.filename}: has no test_dataloader, so there is nothing to draw")
-    dataset: Dataset[Any] = DATASETS.build(settings["dataset"])
-    if not len(dataset):  # type: ignore[arg-type]
-        raise UserError(f"{cfg.filename}: test_dataloader.dataset holds no sample")
-    return dataset
-
-
 def _chosen(dataset: Dataset[Any], samples: Sequence[str]) -> list[int]:
     """Numbers of the samples that are asked for by number or by name, in that order."""
     count = len(dataset)  # type: ignore[arg-type]
@@ -191,20 +180,6 @@ def _chosen(dataset: Dataset[Any], samples: Sequence[str]) -> list[int]:
             f"--samples {missing[0]}: is neither a number below {count} nor the name of a sample"
         )
     return [found[asked] for asked in dict.fromkeys(samples)]
-
-
-def _network(
-    content: Mapping[str, Any], checkpoint: str | Path, device: str | None
-) -> tuple[nn.Module, Predictor]:
-    """The generator, or the flow estimator of a flow-stage checkpoint, and its predictor."""
-    chosen, meta = choose_device(device), content["meta"]
-    if meta.get("generator") or not meta.get("flow_estimator"):
-        generator = build_network(content, "generator", checkpoint)
-        return generator, network_predictor(PreparedGenerator(generator, chosen), chosen)
-    estimator = build_network(content, "flow_estimator", checkpoint)
-    previous = int(getattr(estimator, "references", 1)) - 1
-    prepared = PreparedGenerator(estimator, chosen)
-    return estimator, network_predictor(prepared, chosen, previous)
 
 
 def _run(

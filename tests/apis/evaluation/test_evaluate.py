@@ -15,15 +15,15 @@ from mmengine.config import Config
 from PIL import Image
 from torch.utils.data import default_collate
 
-from gfla_video.apis.evaluate import evaluate
-from gfla_video.apis.evaluate_data import ReadableSamples, readable_loader
-from gfla_video.apis.evaluate_pass import run_pass
-from gfla_video.apis.evaluate_tables import ConfigTable
-from gfla_video.apis.evaluate_weights import MetricWeights
+from gfla_video.apis.evaluation.data import ReadableSamples, readable_loader
+from gfla_video.apis.evaluation.evaluate import evaluate
+from gfla_video.apis.evaluation.one_pass import run_pass
+from gfla_video.apis.evaluation.tables import ConfigTable
+from gfla_video.apis.evaluation.weights import MetricWeights
 from gfla_video.apis.predictors import copy_source, mean_of_targets, network_predictor, zero_flow
 from gfla_video.apis.tables import format_table
 from gfla_video.utils.errors import UserError
-from tests.apis.toy_evaluation import METRICS, TOY, save, settings
+from tests.apis.evaluation.toy_evaluation import METRICS, TOY, save, settings
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gfla_video.apis import report as report_module
-from gfla_video.apis.report import (
+from gfla_video.apis.report import write as report_module
+from gfla_video.apis.report.curves import curve_svg
+from gfla_video.apis.report.write import (
     ReportSamples,
     SampleKeeper,
     check_report_folder,
     write_report,
 )
-from gfla_video.apis.report_curves import curve_svg
 from gfla_video.apis.training_logs import Curve
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.video import read_video

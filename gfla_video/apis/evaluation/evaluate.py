@@ -8,27 +8,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from torch.utils.data import Dataset
 
 from gfla_video.apis.config import load_config
 from gfla_video.apis.device import choose_device
-from gfla_video.apis.evaluate_data import build_test_loader
-from gfla_video.apis.evaluate_measures import Measures, build_tables
-from gfla_video.apis.evaluate_pass import Observer, PictureWriter, run_pass
-from gfla_video.apis.evaluate_report import KeepsSamples, measured_how, report_head
-from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
-from gfla_video.apis.load import build_network, check_task, read_checkpoint
+from gfla_video.apis.evaluation.data import build_test_loader
+from gfla_video.apis.evaluation.head import KeepsSamples, measured_how, report_head
+from gfla_video.apis.evaluation.measures import Measures, build_tables
+from gfla_video.apis.evaluation.one_pass import Observer, PictureWriter, run_pass
+from gfla_video.apis.inference import InferenceOptions
+from gfla_video.apis.load import check_task, read_checkpoint
 from gfla_video.apis.predictors import (
     Predictor,
     copy_source,
+    load_predictor,
     mean_of_targets,
-    network_predictor,
     zero_flow,
 )
 from gfla_video.apis.preview import write_preview
-from gfla_video.apis.report import check_report_folder, write_report
+from gfla_video.apis.report.write import check_report_folder, write_report
 from gfla_video.apis.tables import BASELINES
 from gfla_video.engine.stages import expand_stages
 from gfla_video.registry import DATASETS
@@ -84,14 +83,14 @@ def evaluate(
     outputs = _Outputs(out, preview, images_out, report)
     cfg, content = _read(config, cfg_options, checkpoint)
     where, (loader, samples) = choose_device(device), build_test_loader(cfg, batch_size)
-    network, previous = _network(content, checkpoint, where, inference)
-    predictors = {"model": network_predictor(network, where, previous)}
+    loaded = load_predictor(content, checkpoint, where, inference)
+    predictors = {"model": loaded.predict}
     predictors |= _baseline_predictors(cfg, baselines)
     tables = build_tables(cfg, chosen, list(predictors), where, samples.dataset)
     broken = run_pass(predictors, loader, tables, outputs.observers(cfg), chosen.seed)
     found = {
         **report_head(cfg, content["meta"], checkpoint),
-        **measured_how(chosen.seed, where, start, command, asdict(network.options)),
+        **measured_how(chosen.seed, where, start, command, asdict(loaded.prepared.options)),
         "tables": [table.report(broken) for table in tables],
     }
     outputs.write(found, checkpoint, predictors["model"], samples.without(broken), cfg)
@@ -146,23 +145,6 @@ class _Outputs:
             write_preview(self.preview, model, readable, cfg.get("structure"))
         if self.report is not None and self.kept is not None:
             write_report(self.report, found, self.kept.keeper.samples(), checkpoint=checkpoint)
-
-
-def _network(
-    content: dict[str, Any],
-    checkpoint: str | Path,
-    device: torch.device,
-    inference: InferenceOptions | None,
-) -> tuple[PreparedGenerator, int | None]:
-    """The generator; or a flow-stage checkpoint's estimator and its number of previous frames."""
-    meta = content["meta"]
-    if meta.get("generator") or not meta.get("flow_estimator"):
-        generator = build_network(content, "generator", checkpoint)
-        return PreparedGenerator(generator, device, inference), None
-    estimator = build_network(content, "flow_estimator", checkpoint)
-    # One that does not say how many takes each reference by itself; the source's is measured.
-    previous = int(getattr(estimator, "references", 1)) - 1
-    return PreparedGenerator(estimator, device, inference), previous
 
 
 def _baseline_predictors(cfg: Config, names: Sequence[str]) -> dict[str, Predictor]:

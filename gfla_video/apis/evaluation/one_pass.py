@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from gfla_video.apis.evaluate_data import Broken, BrokenFiles
+from gfla_video.apis.evaluation.data import Broken, BrokenFiles
 from gfla_video.apis.predictors import Batch, Prediction, Predictor
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
 from gfla_video.utils.errors import UserError
@@ -23,7 +23,7 @@ Observer = Callable[[Batch, list[Prediction]], None]
 
 
 class TakesBatches(Protocol):
-    """A table of :mod:`gfla_video.apis.evaluate_tables`."""
+    """A table of :mod:`gfla_video.apis.evaluation.tables`."""
 
     def add(self, batch: Batch, made: Mapping[str, list[Prediction]]) -> None:
         """Take one batch with what every predictor made of it."""
@@ -40,7 +40,7 @@ def run_pass(
 
     Args:
         predictors: by name; each makes B prediction dicts of a batch.
-        dataloader: of :func:`gfla_video.apis.evaluate_data.collate_readable` batches.
+        dataloader: of :func:`gfla_video.apis.evaluation.data.collate_readable` batches.
         tables: each gets every batch with all predictions.
         observers: each sees every batch with the first predictor's predictions.
         seed: of torch's random numbers.

@@ -17,12 +17,12 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from gfla_video.apis.compare_results import compare_results
-from gfla_video.apis.evaluate import evaluate
-from gfla_video.apis.evaluate_measures import Measures
+from gfla_video.apis.evaluation.evaluate import evaluate
+from gfla_video.apis.evaluation.measures import Measures
 from gfla_video.apis.tables import format_report_table, format_tables
 from gfla_video.evaluation import inception
 from gfla_video.utils.errors import UserError
-from tests.apis.toy_evaluation import TOY, save, settings
+from tests.apis.evaluation.toy_evaluation import TOY, save, settings
 from tests.evaluation.metrics.pictures import SmallNetwork
 
 PLAIN = {"version": 1, "metrics": [{"type": "SSIM"}, {"type": "L1"}]}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from gfla_video.apis.report_curves import curve_svg, drawn_curves
-from gfla_video.apis.report_style import STYLE
+from gfla_video.apis.report.curves import curve_svg, drawn_curves
+from gfla_video.apis.report.style import STYLE
 from gfla_video.apis.tables import format_count, table_title
 from gfla_video.apis.training_logs import Curve
 

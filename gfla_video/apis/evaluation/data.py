@@ -113,6 +113,21 @@ def collate_readable(
     return collate(readable) if readable else None, broken
 
 
+def build_test_dataset(cfg: Config) -> Dataset[Any]:
+    """The data set of ``test_dataloader``.
+
+    Raises:
+        UserError: there is none, or it is empty.
+    """
+    settings = cfg.get("test_dataloader")
+    if not settings:
+        raise UserError(f"{cfg.filename}: has no test_dataloader, so there are no test samples")
+    dataset: Dataset[Any] = DATASETS.build(settings["dataset"])
+    if not len(dataset):  # type: ignore[arg-type]
+        raise UserError(f"{cfg.filename}: test_dataloader.dataset holds no sample")
+    return dataset
+
+
 def build_test_loader(
     cfg: Config, batch_size: int | None
 ) -> tuple[DataLoader[Any], ReadableSamples]:
@@ -126,13 +141,8 @@ def build_test_loader(
     """
     if batch_size is not None and batch_size < 1:
         raise UserError(f"--batch-size: at least 1, not {batch_size}")
-    settings = cfg.get("test_dataloader")
-    if not settings:
-        raise UserError(f"{cfg.filename}: has no test_dataloader, so there is nothing to test on")
-    dataset: Dataset[Any] = DATASETS.build(settings["dataset"])
-    if not len(dataset):  # type: ignore[arg-type]
-        raise UserError(f"{cfg.filename}: test_dataloader.dataset holds no sample")
-    samples = ReadableSamples(dataset)
+    samples = ReadableSamples(build_test_dataset(cfg))
+    settings = cfg.test_dataloader
     loader = readable_loader(
         samples, batch_size or settings.get("batch_size", 1), settings.get("num_workers", 0)
     )

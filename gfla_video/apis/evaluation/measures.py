@@ -11,9 +11,9 @@ import torch
 from mmengine.config import Config
 from torch.utils.data import Dataset
 
-from gfla_video.apis.evaluate_real import TRAIN, RealPictures, real_pictures
-from gfla_video.apis.evaluate_tables import ConfigTable, ProtocolTable
-from gfla_video.apis.evaluate_weights import MetricWeights
+from gfla_video.apis.evaluation.real import TRAIN, RealPictures, real_pictures
+from gfla_video.apis.evaluation.tables import ConfigTable, ProtocolTable
+from gfla_video.apis.evaluation.weights import MetricWeights
 from gfla_video.evaluation.protocols import Protocol, find_protocols, list_protocols
 
 CONFIG = "config"  # the name that stands for the config's own metrics among the protocols

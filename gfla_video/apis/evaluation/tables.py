@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from mmengine.evaluator import BaseMetric
 
-from gfla_video.apis.evaluate_data import BrokenFiles
-from gfla_video.apis.evaluate_protocols import (
+from gfla_video.apis.evaluation.data import BrokenFiles
+from gfla_video.apis.evaluation.protocols import (
     PointsOf,
     PreparedSample,
     ReferenceDigest,
     metric_batches,
     prepared_samples,
 )
-from gfla_video.apis.evaluate_real import TRAIN, RealPictures, RealStatistics
-from gfla_video.apis.evaluate_weights import MetricWeights, how_to_give
+from gfla_video.apis.evaluation.real import TRAIN, RealPictures, RealStatistics
+from gfla_video.apis.evaluation.weights import MetricWeights, how_to_give
 from gfla_video.apis.predictors import Batch, Prediction
 from gfla_video.apis.tables import Results
 from gfla_video.evaluation import StreamingMetric

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gfla_video.apis.evaluate_measures import Measures
-from gfla_video.apis.measure import match_pictures, measure_images
+from gfla_video.apis.evaluation.measure import match_pictures, measure_images
+from gfla_video.apis.evaluation.measures import Measures
 from gfla_video.apis.tables import format_tables
 from gfla_video.evaluation.protocols import FileFormat, Protocol, Resize
 from gfla_video.utils.errors import UserError
@@ -222,8 +222,8 @@ def test_the_tool(tmp_path: Path, run_tool: Callable[..., Any]) -> None:
 
 MEMORY = """
 import resource, sys
-from gfla_video.apis.evaluate_measures import Measures
-from gfla_video.apis.measure import measure_images
+from gfla_video.apis.evaluation.measures import Measures
+from gfla_video.apis.evaluation.measure import measure_images
 from gfla_video.evaluation.protocols import Protocol
 L1 = Protocol(name="l1", version=1, source="here", metrics=({"type": "L1"},))
 for count in sys.argv[2:]:

@@ -13,14 +13,14 @@ import torch
 from torch.utils.data import Dataset
 
 from gfla_video.apis.device import choose_device
-from gfla_video.apis.evaluate_data import Broken, BrokenFiles, ReadableSamples, readable_loader
-from gfla_video.apis.evaluate_measures import CONFIG, Measures
-from gfla_video.apis.evaluate_protocols import PreparedSample
-from gfla_video.apis.evaluate_real import pictures_in, real_pictures
-from gfla_video.apis.evaluate_report import SCORE, measured_how, report_head
-from gfla_video.apis.evaluate_tables import ProtocolTable
-from gfla_video.apis.evaluate_weights import MetricWeights
-from gfla_video.apis.report import SampleKeeper, check_report_folder, write_report
+from gfla_video.apis.evaluation.data import Broken, BrokenFiles, ReadableSamples, readable_loader
+from gfla_video.apis.evaluation.head import SCORE, measured_how, report_head
+from gfla_video.apis.evaluation.measures import CONFIG, Measures
+from gfla_video.apis.evaluation.protocols import PreparedSample
+from gfla_video.apis.evaluation.real import pictures_in, real_pictures
+from gfla_video.apis.evaluation.tables import ProtocolTable
+from gfla_video.apis.evaluation.weights import MetricWeights
+from gfla_video.apis.report.write import SampleKeeper, check_report_folder, write_report
 from gfla_video.datasets.images import read_image
 from gfla_video.evaluation.protocols import Picture, Protocol, find_protocols
 from gfla_video.utils.errors import UserError
@@ -101,8 +101,8 @@ def measure_images(
         command: the command line, for the result.
 
     Returns:
-        What ``out`` holds: as of :func:`gfla_video.apis.evaluate.evaluate`, without config and
-        checkpoint, with ``images``, ``reference`` and ``matching``.
+        What ``out`` holds: as of :func:`evaluate`, without config and checkpoint, but with
+        ``images``, ``reference`` and ``matching``.
 
     Raises:
         UserError: no protocol, no picture that matches, bad weights, or an unwritable output.

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from gfla_video.apis.evaluate import evaluate
-from gfla_video.apis.evaluate_measures import Measures
+from gfla_video.apis.evaluation.evaluate import evaluate
+from gfla_video.apis.evaluation.measures import Measures
 from gfla_video.apis.predictors import (
     CHUNK,
     copy_source,

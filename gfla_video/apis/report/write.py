@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gfla_video.apis.report_page import (
+from gfla_video.apis.report.page import (
     GENERATOR,
     ShownFile,
     ShownSample,
     ShownSamples,
     page,
 )
-from gfla_video.apis.report_samples import KeptSample, ReportSamples, SampleKeeper
+from gfla_video.apis.report.samples import KeptSample, ReportSamples, SampleKeeper
 from gfla_video.apis.training_logs import Curve, read_curves, stage_logs
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import ensure_writable_folder, write_json

@@ -11,10 +11,10 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from gfla_video.apis.evaluate_real import TargetPictures, pictures_in, real_pictures
+from gfla_video.apis.evaluation.real import TargetPictures, pictures_in, real_pictures
 from gfla_video.registry import DATASETS
 from gfla_video.utils.errors import UserError
-from tests.apis.toy_evaluation import settings
+from tests.apis.evaluation.toy_evaluation import settings
 
 
 def levels(count: int) -> torch.Tensor:
