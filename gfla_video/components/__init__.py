@@ -2,6 +2,8 @@
 
 from gfla_video.components import (
     attention,
+    auto_encoder,
+    bilinear_sampling,
     clip_discriminators,
     dense_flow,
     discriminator,
@@ -18,6 +20,8 @@ from gfla_video.components import (
 
 __all__ = [
     "attention",
+    "auto_encoder",
+    "bilinear_sampling",
     "clip_discriminators",
     "dense_flow",
     "discriminator",

@@ -1,0 +1,92 @@
+"""The page of models: what stands together, what does not, and that the page is up to date."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gfla_video.apis.model_zoo import model_zoo
+from gfla_video.utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+PROTOCOL = {"name": "market-128x64", "version": 2, "digest": "ab12cd34ef56"}
+
+
+def results(folder: Path, name: str, l1: float, count: int = 6, **more: Any) -> Path:
+    """A results file of one model, under a protocol and by its config's own metrics."""
+    rows = {"model": {"l1": l1}, "copy_source": {"l1": 0.5}}
+    table = {"protocol": None, "count": count, "references": "r1", "weights": {}, "results": rows}
+    under = {**table, "protocol": PROTOCOL, "results": {"model": {"ssim_51": l1 / 2}}}
+    head = {
+        "format": "gfla_video results",
+        "version": 1,
+        "task": "pose",
+        "config": f"{name}.py",
+        "checkpoint": "model.pth",
+        "checkpoint_sha256": "0123456789abcdef" * 4,
+        "iterations": 500,
+        "train_seconds": 100.4,
+        "size": [96, 64],
+        "seed": 3,
+        "command": f"tools/test.py {name}.py model.pth",
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({**head, "tables": [table, under], **more}))
+    return path
+
+
+def test_models_that_were_measured_alike_share_a_table(tmp_path: Path) -> None:
+    files = {name: results(tmp_path, name, l1) for name, l1 in (("one", 0.25), ("two", 0.125))}
+    lines = model_zoo(files).splitlines()
+    titles = [line for line in lines if line.startswith("## ")]
+    assert titles == [
+        "## pose at 96 x 64: the config's own metrics, 6 held-out samples",
+        "## pose: market-128x64 v2 (ab12cd34ef56), 6 held-out samples",
+        "## Where they come from",
+    ]
+    first = lines.index(titles[0])
+    assert lines[first + 2 : first + 7] == [
+        *("|  | l1 |", "| --- | --- |"),
+        *("| one | 0.2500 |", "| two | 0.1250 |", "| copy_source | 0.5000 |"),
+    ]
+    assert (
+        "| one | `one.py` | `model.pth` 0123456789ab | 500 | 100 s | "
+        "`tools/test.py one.py model.pth` |"
+    ) in lines
+
+
+@pytest.mark.parametrize("other", [{"count": 5}, {"size": [128, 64]}, {"task": "face"}])
+def test_others_do_not(tmp_path: Path, other: dict[str, Any]) -> None:
+    files = {
+        "one": results(tmp_path, "one", 0.25),
+        "two": results(tmp_path, "two", 0.125, **other),
+    }
+    text = model_zoo(files)
+    own = text[text.index("## pose at 96 x 64") :].split("\n## ")[0]
+    assert "| one |" in own and "| two |" not in own
+
+
+def test_warnings_are_shown(tmp_path: Path) -> None:
+    path = results(tmp_path, "one", 0.25)
+    report = json.loads(path.read_text())
+    report["tables"][0]["warnings"] = ["6 of 8,570 pictures"]
+    path.write_text(json.dumps(report))
+    assert "one: 6 of 8,570 pictures" in model_zoo({"one": path})
+
+
+def test_what_is_no_results_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("{}")
+    with pytest.raises(UserError, match="is no results file"):
+        model_zoo({"a": path})
+
+
+def test_the_page_is_up_to_date(run_tool: Any, tmp_path: Path) -> None:
+    done = run_tool("tools/model_zoo.py", "--out", tmp_path / "zoo.md")
+    assert done.stdout == f"wrote {tmp_path / 'zoo.md'}\n"
+    made = (tmp_path / "zoo.md").read_text()
+    assert made == (ROOT / "docs" / "model_zoo.md").read_text()
+    assert made.count("| ") > 1
