@@ -241,14 +241,18 @@ class ForegroundL1(StreamingMetric):
 
 
 def unit_pictures(
-    predictions: list[Prediction], targets: dict[str, Tensor], mask: str | None = None
+    predictions: list[Prediction],
+    targets: dict[str, Tensor],
+    mask: str | None = None,
+    outside: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Predicted and true images ``[B, 3, H, W]`` in [0, 1], and which count.
 
     Args:
         predictions: with ``image``.
         targets: with ``image`` and what ``mask`` reads.
-        mask: see :func:`mask_targets`; both images are black outside it.
+        mask: see :func:`mask_targets`.
+        outside: what both images are outside it, black by default.
 
     Returns:
         the two, and 1 or 0 ``[B]`` (float64, on the CPU): 0 where a mask is empty.
@@ -257,7 +261,8 @@ def unit_pictures(
     inside = read_mask(mask, targets, made)
     if inside is None:
         return made, true, torch.ones(len(made), dtype=torch.float64)
-    return made * inside, true * inside, inside.flatten(1).any(1).cpu().double()
+    made, true = (image * inside + outside * (1 - inside) for image in (made, true))
+    return made, true, inside.flatten(1).any(1).cpu().double()
 
 
 def absolute_error(predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:

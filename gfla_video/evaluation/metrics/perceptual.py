@@ -16,6 +16,8 @@ from gfla_video.registry import METRICS
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.weights import load_strict, load_weights
 
+_GREY = 0.5  # 0 in [-1, 1]
+
 
 @METRICS.register_module()
 class LPIPSMetric(StreamingMetric):
@@ -27,8 +29,9 @@ class LPIPSMetric(StreamingMetric):
         heads: LPIPS's linear heads, ``.pth``; those that come with the lpips package by default.
         net: "squeeze", "alex" or "vgg".
         version: of LPIPS: "0.1", or "0.0", which did not scale its input.
-        mask: None, "mask" or "points": black outside the person, see :func:`mask_targets`; then a
-            picture without a person does not count.
+        mask: None, "mask" or "points": grey outside the person, see :func:`mask_targets`, as in the
+            released program, which masks pictures in [-1, 1]. A picture without a person does not
+            count (there it counts as 0).
         name: of the value; ``lpips_<net>``, or ``mask_lpips_<net>`` with a mask.
         optional: see :class:`StreamingMetric`; also ``whole_batches`` (GFLA: 64).
 
@@ -56,7 +59,7 @@ class LPIPSMetric(StreamingMetric):
 
     def sums(self, predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:
         """Distance of each picture and a count of 1 (0 where a mask is empty)."""
-        made, true, counts = unit_pictures(predictions, targets, self.mask)
+        made, true, counts = unit_pictures(predictions, targets, self.mask, outside=_GREY)
         self.network.to(made.device)
         with torch.no_grad():
             distance = self.network(made, true, normalize=True).flatten(1).mean(1)

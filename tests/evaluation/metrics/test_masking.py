@@ -16,9 +16,9 @@ from tests.evaluation.metrics.pictures import batches, make_images, run, small_e
 SIZE = (64, 48)
 
 
-def black_outside(images: Tensor, mask: Tensor) -> Tensor:
-    """Images in [-1, 1], -1 where the mask is 0."""
-    return torch.where(mask > 0, images.clamp(-1, 1), torch.tensor(-1.0))
+def filled_outside(images: Tensor, mask: Tensor, value: float) -> Tensor:
+    """Images in [-1, 1], of one value where the mask is 0."""
+    return torch.where(mask > 0, images.clamp(-1, 1), torch.tensor(value))
 
 
 def some_points(count: int) -> Tensor:
@@ -28,7 +28,7 @@ def some_points(count: int) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", ["ssim", "ssim of its own range", "lpips", "is"])
-def test_a_mask_is_the_metric_of_pictures_black_outside(kind: str, tmp_path: Path) -> None:
+def test_a_mask_is_the_metric_of_pictures_filled_outside(kind: str, tmp_path: Path) -> None:
     torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), tmp_path / "s.pth")
     plain = {
         "ssim": lambda **more: SSIM(**more),
@@ -39,9 +39,9 @@ def test_a_mask_is_the_metric_of_pictures_black_outside(kind: str, tmp_path: Pat
     true, made = make_images(4, SIZE)
     points = some_points(4)
     drawn = torch.stack([torch.from_numpy(body_mask(p, SIZE)) for p in points.numpy()])[:, None]
-    parts = batches(
-        black_outside(true, drawn), black_outside(made, drawn), [4], points=points, mask=drawn
-    )
+    value = 0.0 if kind == "lpips" else -1.0  # grey, as the released program has it; else black
+    filled = (filled_outside(images, drawn, value) for images in (true, made))
+    parts = batches(*filled, [4], points=points, mask=drawn)
     expected = run(plain(), parts, 4)
     noisy = torch.where(drawn > 0, made, torch.randn_like(made))
     parts = batches(true, noisy, [3, 1], points=points, mask=drawn)
