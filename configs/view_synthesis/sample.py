@@ -36,18 +36,19 @@ stages = [
         ),
         optim_wrapper=dict(_base_._flow_optim, optimizer=_adam),
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=3400),
+        train_cfg=dict(max_iters=3600),
     ),
     dict(
         name="full",
         model=dict(
             type="TransferModel",
+            channels_last=True,
             generator=_generator,
             losses=dict(
                 warp=dict(type="WarpReconstructionLoss", weight=2.0),
                 points=dict(_points, weight=0.01),
                 reconstruction=dict(type="ReconstructionLoss", weight=5.0),
-                similarity=dict(type="SSIMLoss", weight=1.0),
+                similarity=dict(type="SSIMLoss", weight=2.0),
             ),
         ),
         optim_wrapper=dict(

@@ -28,6 +28,6 @@ stages = [
             ),
         ),
         param_scheduler=_base_._cosine,
-        train_cfg=dict(max_iters=5600),
+        train_cfg=dict(max_iters=5400),
     ),
 ]

@@ -29,7 +29,7 @@ class DenseFlowEstimator(nn.Module):
     Every place of the target sees the whole source through weights of its own (Zhou et al. 2016;
     facts 4), so that the outlines of a turning object are learned in minutes where convolutions
     and attention need far longer. The price is one size of pictures. One flow and one mask are
-    made at the picture's own resolution; those of coarser levels are their means.
+    made at the finest level; those of coarser levels are their means.
 
     Args:
         structure_channels: C of the codes.
@@ -37,7 +37,7 @@ class DenseFlowEstimator(nn.Module):
         flow_levels: levels L (1 / 2^L of the resolution) of the flows, coarse to fine.
         encoder_channels: of the convolutions, each of which halves the resolution.
         decoder_channels: of the transposed convolutions from 8 to 15, 29, 57, ... pixels; the maps
-            are resized from there.
+            are resized from there to the finest level.
         width: of the fully connected layers.
         grid_channels: at 8 x 8, where the decoder begins.
         code: ``difference`` or ``both``, see :class:`FlowEstimator`.
@@ -51,9 +51,9 @@ class DenseFlowEstimator(nn.Module):
         self,
         structure_channels: int,
         size: tuple[int, int] = (64, 64),
-        flow_levels: Sequence[int] = (2, 1, 0),
+        flow_levels: Sequence[int] = (2, 1),
         encoder_channels: Sequence[int] = (16, 32, 64, 128),
-        decoder_channels: Sequence[int] = (128, 64, 32),
+        decoder_channels: Sequence[int] = (128, 64),
         width: int = 512,
         grid_channels: int = 32,
         code: str = "both",
@@ -96,15 +96,16 @@ class DenseFlowEstimator(nn.Module):
             UserError: pictures of another size.
         """
         flows, masks = [], []
+        finest = [side >> self.flow_levels[-1] for side in self.size]
         for source, structure in zip(sources, source_structures, strict=True):
             check_size(source, self.size, type(self).__name__)
             view = self.view_branch(self.code(structure, target_structure).flatten(1))
             maps = self.decoder(torch.cat([self.image_branch(source), view], dim=1))
             flow, logit = (
-                F.interpolate(head(maps), size=self.size, mode="bilinear", align_corners=False)
+                F.interpolate(head(maps), size=finest, mode="bilinear", align_corners=False)
                 for head in (self.flow_head, self.mask_head)
-            )  # [B, 2, H, W], [B, 1, H, W]
-            means = [2**level for level in self.flow_levels]
+            )  # [B, 2, h, w], [B, 1, h, w]
+            means = [2 ** (level - self.flow_levels[-1]) for level in self.flow_levels]
             flows.append([F.avg_pool2d(flow, mean) / mean for mean in means])
             masks.append([torch.sigmoid(F.avg_pool2d(logit, mean)) for mean in means])
         return FlowOutput(flows, masks)
