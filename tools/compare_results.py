@@ -6,9 +6,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gfla_video.apis.compare_results import compare_results, name_files
+from gfla_video.apis.compare_results import compare_results
 from gfla_video.apis.tables import format_tables
 from gfla_video.utils.cli import run
+from gfla_video.utils.named_paths import named_paths
 
 
 def main() -> None:
@@ -26,7 +27,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, metavar="JSON", help="write the tables there")
     args = parser.parse_args()
-    found = compare_results(name_files(args.results), protocols=args.protocol, out=args.out)
+    files = named_paths(args.results, "results")
+    found = compare_results(files, protocols=args.protocol, out=args.out)
     print(format_tables(found))
     if args.out is not None:
         print(f"wrote {args.out}")

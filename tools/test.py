@@ -14,10 +14,16 @@ from gfla_video.apis.evaluation.evaluate import evaluate
 from gfla_video.apis.evaluation.measure import measure_images
 from gfla_video.apis.evaluation.measures import Measures, describe_protocols
 from gfla_video.apis.evaluation.weights import read_weights
-from gfla_video.apis.inference import add_inference_arguments, take_inference_options
+from gfla_video.apis.inference import (
+    InferenceOptions,
+    add_inference_arguments,
+    take_inference_options,
+)
 from gfla_video.apis.tables import BASELINES, format_tables
 from gfla_video.utils.cli import run
 from gfla_video.utils.errors import UserError
+
+_OF_CHECKPOINTS = ("preview", "images_out", "baselines", "cfg_options")
 
 
 def main() -> None:
@@ -26,7 +32,9 @@ def main() -> None:
     inference = take_inference_options(parsed)
     args = vars(parsed)
     names, images, reference = (args.pop(key) for key in ("protocol", "images", "reference"))
-    if names == ["list"]:
+    if "list" in names:
+        if len(names) > 1:
+            raise UserError("--protocol list: prints the protocols and stands alone")
         print(describe_protocols())
         return
     weights = read_weights(args.pop("weights"))
@@ -34,10 +42,12 @@ def main() -> None:
     args["command"] = shlex.join(["tools/test.py", *sys.argv[1:]])
     _check_one_way(args, images, reference)
     if images is None:
+        args["baselines"] = BASELINES if args["baselines"] is None else args["baselines"]
         written = [args[key] for key in ("out", "preview", "images_out", "report")]
         found = evaluate(measures=measures, inference=inference, **args)
         print(f"{found['config']}, {found['checkpoint']}")
     else:
+        _refuse_of_checkpoints(args, inference)
         shared = {key: args[key] for key in ("out", "report", "device", "batch_size", "command")}
         written = [shared["out"], shared["report"]]
         found = measure_images(images, reference, measures, **shared)
@@ -56,6 +66,18 @@ def _check_one_way(args: dict[str, object], images: Path | None, reference: Path
     if args["config"] is None and images is not None and reference is not None:
         return
     raise UserError("give CONFIG and CHECKPOINT, or --images DIR and --reference DIR")
+
+
+def _refuse_of_checkpoints(args: dict[str, object], inference: InferenceOptions) -> None:
+    """Options that pictures of a folder have no use for."""
+    given = [key for key in _OF_CHECKPOINTS if args[key] is not None]
+    plain = vars(InferenceOptions())
+    given += [key for key, value in vars(inference).items() if value != plain[key]]
+    if given:
+        raise UserError(
+            f"--{given[0].replace('_', '-')}: is for a config and its checkpoint, with --images "
+            "there is no network; leave it out"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,7 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--baselines",
         nargs="*",
-        default=BASELINES,
         choices=BASELINES,
         help="what to compare with (default: all; mean_of_targets reads the training data)",
     )
@@ -109,7 +130,9 @@ def _add_measures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--train-images", type=Path, metavar="DIR", help="FID's real pictures (default: config's)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of random numbers (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of torch's random numbers (default: 0)"
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-from fractions import Fraction
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -44,7 +43,7 @@ def main() -> None:
         metavar="N",
         help="frames of a clip to draw as pictures, from 0 on (default: four, evenly spaced)",
     )
-    parser.add_argument("--fps", type=Fraction, default=Fraction(25), help="of a clip's mp4")
+    parser.add_argument("--fps", help="of a clip's mp4 (default: 25)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: the accelerator, if any)")
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="config changes"

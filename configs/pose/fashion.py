@@ -2,6 +2,7 @@
 _base_ = ["../_base_/gfla.py", "../_base_/pose.py"]
 
 size = (256, 256)
+picture_fit = "stretch"  # of 256 x 176, as the released program's; "pad" with white margins
 
 _levels = (3, 2)
 _kernels = (3, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ import torch
 from mmengine.config import Config
 
 from gfla_video.apis.ablation_table import ablation_markdown, summarise
+from gfla_video.apis.comparable import check_model_names
 from gfla_video.apis.config import load_config
 from gfla_video.apis.evaluation.evaluate import evaluate
 from gfla_video.apis.evaluation.measures import Measures, build_tables
@@ -28,6 +30,7 @@ from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import atomic_path, ensure_writable_folder, write_json
 
 RESULTS = "results.json"
+_TAKEN = ("data", "ablation.json", "ablation.md")  # in the work folder
 _LOADERS = ("train_dataloader", "test_dataloader")
 # What a run is measured on may change after it was trained.
 _NOT_TRAINED = ("test_dataloader", "test_metrics", "protocol", "metric_weights")
@@ -133,8 +136,15 @@ def _plan(
     """All trainings in their order."""
     if not configs or not seeds or len(set(seeds)) < len(seeds):
         raise UserError("--seeds, --config: need at least one each, and no seed twice")
-    if iters_scale <= 0:
-        raise UserError(f"--iters-scale {iters_scale}: must be more than 0")
+    if min(seeds) < 0:
+        raise UserError(f"--seeds {min(seeds)}: must be 0 or more")
+    if not 0 < iters_scale < math.inf:
+        raise UserError(f"--iters-scale {iters_scale}: must be a number above 0")
+    check_model_names(configs)
+    for name in configs:
+        parts = Path(name).parts
+        if not parts or parts[0] in _TAKEN or ".." in parts or Path(name).is_absolute():
+            raise UserError(f"--config {name}=...: cannot be the name of a model's folder")
     options = {
         name: {**cfg_options, **_scaled(load_config(path, cfg_options), iters_scale)}
         for name, path in configs.items()

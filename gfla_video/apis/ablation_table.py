@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gfla_video.apis.tables import BASELINES, format_count, table_title
+from gfla_video.apis.comparable import baseline_rows, check_model_names, why_apart
+from gfla_video.apis.tables import format_count, table_title
 from gfla_video.utils.errors import UserError
 
 Report = Mapping[str, Any]
@@ -26,15 +28,13 @@ def summarise(reports: Sequence[tuple[str, Report]]) -> list[dict[str, Any]]:
         that is not defined is None.
 
     Raises:
-        UserError: the runs were not measured under the same protocols on as many pictures.
+        UserError: a model has a baseline's name, or the runs were not measured alike, see
+            :mod:`gfla_video.apis.comparable`.
     """
+    check_model_names(name for name, _ in reports)
+    for one, other in itertools.combinations(reports, 2):
+        _check_alike(one, other)
     first = reports[0][1]["tables"]
-    for name, report in reports:
-        if [_measured(table) for table in report["tables"]] != [_measured(one) for one in first]:
-            raise UserError(
-                f"{name}: was not measured under the protocols and on the number of pictures of "
-                f"{reports[0][0]}; measure all of them alike"
-            )
     return [
         {
             **{key: table[key] for key in ("protocol", "count", "clips") if key in table},
@@ -45,12 +45,15 @@ def summarise(reports: Sequence[tuple[str, Report]]) -> list[dict[str, Any]]:
     ]
 
 
-def _measured(table: Report) -> tuple[Any, ...]:
-    protocol = table.get("protocol") or {}
-    return (
-        *(protocol.get(key) for key in ("name", "version", "digest")),
-        *(table.get(key) for key in ("count", "references", "weights")),
-    )
+def _check_alike(one: tuple[str, Report], other: tuple[str, Report]) -> None:
+    ours, theirs = one[1]["tables"], other[1]["tables"]
+    why: str | None = "they were not measured under as many protocols; measure both alike"
+    if len(ours) == len(theirs):
+        pairs = zip(ours, theirs, strict=True)
+        reasons = (why_apart((mine, one[1]), (yours, other[1])) for mine, yours in pairs)
+        why = next(filter(None, reasons), None)
+    if why is not None:
+        raise UserError(f"{one[0]} and {other[0]}: cannot stand in one table, as {why}")
 
 
 def _all_warnings(tables: Iterable[Report]) -> list[str]:
@@ -63,10 +66,9 @@ def _rows(tables: Sequence[tuple[str, Report]]) -> dict[str, dict[str, Any]]:
         name: _spread([table["results"]["model"] for own, table in tables if own == name])
         for name in names
     }
-    for name in BASELINES:  # of the data alone: the same whatever was trained
-        if name in tables[0][1]["results"]:
-            rows[name] = _spread([tables[0][1]["results"][name]])
-    return rows
+    # of the data alone: the same whatever was trained
+    baselines = baseline_rows(table for _, table in tables)
+    return rows | {name: _spread([row]) for name, row in baselines.items()}
 
 
 def _spread(runs: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:

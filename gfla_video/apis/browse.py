@@ -68,6 +68,8 @@ def browse_dataset(
         raise UserError(f"{cfg.filename}: has no {part}_dataloader, so there is nothing to show")
     if min(count, frames) < 1:
         raise UserError("--count, --frames: must be at least 1")
+    if epoch < 0:
+        raise UserError(f"--epoch {epoch}: must be 0 or more")
     dataset = DATASETS.build(settings["dataset"])
     size = len(dataset)
     wrong = [number for number in samples if not 0 <= number < size]

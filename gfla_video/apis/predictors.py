@@ -6,15 +6,18 @@ A predictor makes one dict per sample of a batch: ``image [3, H, W]``, ``flows[r
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map, tree_map_only
-from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+from torch.utils.data import Dataset, Subset
 
+from gfla_video.apis.evaluation.data import BrokenFiles, ReadableSamples, readable_loader
 from gfla_video.apis.inference import InferenceOptions, PreparedGenerator
 from gfla_video.apis.load import build_network
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
@@ -121,6 +124,9 @@ def zero_flow(batch: Batch) -> list[Prediction]:
 def mean_of_targets(dataset: Dataset[Any], limit: int = 1000, workers: int = 0) -> Predictor:
     """The pixel-wise mean of a data set's targets, whatever is asked.
 
+    A sample whose picture cannot be read is left out; a warning in the log names and counts such
+    pictures.
+
     Args:
         dataset: training samples.
         limit: at most so many targets (of clips: the mean frames of so many), evenly spaced over
@@ -128,23 +134,30 @@ def mean_of_targets(dataset: Dataset[Any], limit: int = 1000, workers: int = 0) 
         workers: processes that load.
 
     Raises:
-        UserError: the data set is empty.
+        UserError: the data set is empty, or no sample of it can be read.
     """
     size = len(dataset)  # type: ignore[arg-type]
     if not size:
         raise UserError("mean_of_targets: the training data are empty")
     count = min(size, limit)
-    chosen = Subset(dataset, [index * size // count for index in range(count)])
-    loader = DataLoader(chosen, batch_size=1, num_workers=workers, collate_fn=default_collate)
-    total: Tensor | None = None
+    chosen = Subset(ReadableSamples(dataset), [index * size // count for index in range(count)])
+    loader = readable_loader(chosen, 1, workers)
+    total, broken = torch.zeros((), dtype=torch.float64), BrokenFiles()
     with plain_worker_errors():
-        for batch in progress(loader, "mean of training targets"):
+        for batch, unreadable in progress(loader, "mean of training targets"):
+            for one in unreadable:
+                broken.add(one)
+            if batch is None:
+                continue
             image = batch["targets"]["image"][0].double()
             if is_clip_batch(batch):
                 image = image[: clip_lengths(batch)[0]].mean(0)
-            total = image if total is None else total + image
-    assert total is not None  # count is at least 1
-    mean = (total / count).float()
+            total = total + image
+    for sentence in broken.warnings():
+        print_log(f"mean_of_targets: {sentence}", logger="current", level=logging.WARNING)
+    if len(broken.indices) == count:
+        raise UserError(f"mean_of_targets: no training target can be read ({broken.listed()[0]})")
+    mean = (total / (count - len(broken.indices))).float()
 
     def predict(batch: Batch) -> list[Prediction]:
         return [{"image": mean.expand_as(target)} for target in batch["targets"]["image"]]

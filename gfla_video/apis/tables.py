@@ -12,19 +12,40 @@ from gfla_video.utils.errors import UserError
 BASELINES = ("copy_source", "mean_of_targets", "zero_flow")
 Results = dict[str, dict[str, float | None]]
 RESULTS_FORMAT, RESULTS_VERSION = "gfla_video results", 1
+_Kinds = tuple[type, ...]
+_ABSENT = object()  # is of no kind
+_NOTHING = type(None)
+_TEXT, _WHOLE, _NUMBER = (str, _NOTHING), (int, _NOTHING), (int, float, _NOTHING)
+# What readers of a results file take for granted.
+_HEAD: dict[str, _Kinds] = {
+    **dict.fromkeys(("task", "config", "checkpoint", "checkpoint_sha256", "command"), _TEXT),
+    "iterations": _WHOLE,
+    "train_seconds": _NUMBER,
+    "size": (list, _NOTHING),
+}
+_TABLE: dict[str, _Kinds] = {
+    "protocol": (dict, _NOTHING),
+    "count": (int,),
+    "warnings": (list,),
+    "test_metrics": (list,),
+    "weights": (dict,),
+    "results": (dict,),
+}
+_PROTOCOL: dict[str, _Kinds] = {"name": (str,), "version": (int, str), "digest": (str,)}
 
 
 def read_results(path: str | Path) -> dict[str, Any]:
     """What ``tools/test.py --out`` wrote.
 
     Raises:
-        UserError: the file cannot be read, is something else, or of another version of the format.
+        UserError: the file cannot be read, is something else, of another version of the format, or
+            damaged.
     """
     try:
         report = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is no JSON ({error}); tools/test.py --out writes it") from error
     if not isinstance(report, dict) or report.get("format") != RESULTS_FORMAT:
         raise UserError(f"{path}: is no results file; pass what tools/test.py --out wrote")
@@ -33,11 +54,19 @@ def read_results(path: str | Path) -> dict[str, Any]:
             f"{path}: is version {report.get('version')} of the results format, this program "
             f"reads version {RESULTS_VERSION}; measure again"
         )
+    faults = _faults(report, _HEAD, "the head")
+    if not faults and len(report["size"] or (0, 0)) != 2:
+        faults.append("the head has a wrong 'size'")
     tables = report.get("tables")
-    if not isinstance(tables, list) or not tables or not all(map(_is_table, tables)):
+    if not isinstance(tables, list) or not tables:
+        faults.append("no 'tables'")
+    else:
+        for number, table in enumerate(tables, 1):
+            faults += _table_faults(table, f"table {number}")
+    if faults:
         raise UserError(
-            f"{path}: holds no tables with a row 'model' and a 'count'; pass what tools/test.py "
-            "--out wrote"
+            f"{path}: is damaged ({faults[0]}); pass what tools/test.py --out wrote, or measure "
+            "again"
         )
     return report
 
@@ -83,20 +112,37 @@ def format_table(results: Results) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _is_table(table: Any) -> bool:
-    results = table.get("results") if isinstance(table, dict) else None
-    return (
-        isinstance(results, dict)
-        and "model" in results
-        and "count" in table
-        and all(map(_is_row, results.values()))
-    )
+def _table_faults(table: Any, where: str) -> list[str]:
+    """What is wrong with a table of a results file."""
+    if not isinstance(table, dict):
+        return [f"{where} is no table"]
+    faults = _faults(table, _TABLE, where)
+    if faults:
+        return faults
+    if table["protocol"] is not None:
+        faults += _faults(table["protocol"], _PROTOCOL, f"the protocol of {where}")
+    if not all(isinstance(warning, str) for warning in table["warnings"]):
+        faults.append(f"a warning of {where} is no text")
+    for key, kind in (("test_metrics", list), ("weights", dict), ("real", dict)):
+        held = table.get(key, kind())
+        held = held if kind is list else held.values()
+        if not all(isinstance(one, dict) for one in held):
+            faults.append(f"'{key}' of {where} has a wrong value")
+    if not isinstance(table["results"].get("model"), dict):
+        faults.append(f"{where} has no row 'model'")
+    for name, row in table["results"].items():
+        if not isinstance(row, dict) or not all(isinstance(v, _NUMBER) for v in row.values()):
+            faults.append(f"row '{name}' of {where} holds no numbers")
+    return faults
 
 
-def _is_row(row: Any) -> bool:
-    return isinstance(row, dict) and all(
-        value is None or isinstance(value, (int, float)) for value in row.values()
-    )
+def _faults(held: Mapping[str, Any], kinds: Mapping[str, _Kinds], where: str) -> list[str]:
+    """Values that are not there, or not of the kind that they must be."""
+    return [
+        f"{where} has {f'a wrong {key!r}' if key in held else f'no {key!r}'}"
+        for key, kind in kinds.items()
+        if not isinstance(held.get(key, _ABSENT), kind)
+    ]
 
 
 def _cell(value: float | None) -> str:

@@ -74,7 +74,7 @@ def _records(path: Path) -> list[dict[str, object]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: the log cannot be read ({error})") from error
-    return [_record(line) for line in lines]
+    return [_record(line) for line in lines if line.strip()]
 
 
 def _record(line: str) -> dict[str, object]:

@@ -22,6 +22,7 @@ from gfla_video.engine.stages import expand_stages
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import ensure_writable_folder
+from gfla_video.utils.frame_rate import DEFAULT_FPS, parse_fps
 from gfla_video.utils.progress import progress
 from gfla_video.visualization import (
     AttentionCall,
@@ -93,7 +94,7 @@ def visualize(
     samples: Sequence[str] = (),
     positions: Sequence[Position] = (),
     frames: Sequence[int] = (),
-    fps: Fraction | int = Fraction(25),
+    fps: Fraction | float | str | None = None,
     device: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> list[Path]:
@@ -112,7 +113,7 @@ def visualize(
         samples: numbers from 0 on, or names; empty: four, evenly spaced.
         positions: (x, y) in pixels of the target picture; empty: three on its middle line.
         frames: of a clip, the frames drawn as pictures, from 0 on; empty: four, evenly spaced.
-        fps: frame rate of the mp4.
+        fps: frame rate of a clip's mp4; 25 when None.
         device: the accelerator where there is one, else the CPU, when None.
         cfg_options: changes to the config by dotted path.
 
@@ -120,8 +121,9 @@ def visualize(
         The files that were written.
 
     Raises:
-        UserError: bad config, checkpoint or data, a sample, frame or position that is not there, or
-            a folder that cannot be written.
+        UserError: bad config, checkpoint or data, a sample, frame or position that is not there,
+            frames or fps of single pictures, positions for a network without attention, or a folder
+            that cannot be written.
     """
     folder = ensure_writable_folder(out)
     cfg = expand_stages(load_config(config, cfg_options), "")[-1].config
@@ -129,6 +131,7 @@ def visualize(
     check_task(content["meta"], cfg, checkpoint)
     dataset = build_test_dataset(cfg)
     chosen = _chosen(dataset, samples)
+    rate = _check_asked(dataset[chosen[0]], frames, fps)
     network, _, predict = load_predictor(content, checkpoint, choose_device(device))
     drawer = build_drawer(cfg.get("structure"))
     rows: list[dict[str, Picture]] = []
@@ -136,11 +139,12 @@ def visualize(
     for index in progress(chosen, "drawing"):
         sample = dataset[index]
         shown, made = _run(network, predict, sample, frames)
+        _check_positions(positions, shown)
         for one in shown:
             rows.append(one.panels(drawer))
             written += _write_one(folder, one, rows[-1], positions or _middle(one.size))
         if is_clip_batch(sample):
-            written.append(_write_clip(folder, sample, made, drawer, fps))
+            written.append(_write_clip(folder, sample, made, drawer, rate))
     return [_write_grid(folder / "grid.png", rows), *written]
 
 
@@ -208,6 +212,22 @@ def _run(
         for frame in chosen
     ]
     return shown, made
+
+
+def _check_asked(sample: Sample, frames: Sequence[int], fps: object) -> Fraction:
+    """Refuse what could only be ignored; give the frame rate."""
+    for option, asked in (("--frames", bool(frames)), ("--fps", fps is not None)):
+        if asked and not is_clip_batch(sample):
+            name = sample["meta"]["name"]
+            raise UserError(f"{option}: is for clips, and {name} is a single picture")
+    return DEFAULT_FPS if fps is None else parse_fps(fps)
+
+
+def _check_positions(positions: Sequence[Position], shown: Sequence[_Shown]) -> None:
+    if positions and not any(one.calls for one in shown):
+        raise UserError(
+            "--positions: this network has no attention blocks, so there is nothing to show there"
+        )
 
 
 def _chosen_frames(length: int, frames: Sequence[int], name: str) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,7 +29,13 @@ class TransferDataset(Dataset[Sample], ABC):
         skip_broken: how many distinct files may be unreadable. Each is named once in the log, and
             another sample, drawn from (seed, epoch, index), takes its place. 0 makes the first an
             error.
+
+    Attributes:
+        augmentations: names of the options that change the pictures at random, which are plain
+            without them; None where a class does not say.
     """
+
+    augmentations: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self, seed: int = 0, skip_broken: int = 0) -> None:
         if skip_broken < 0:

@@ -52,6 +52,8 @@ def read_image(path: Path | str, background: tuple[int, int, int] = WHITE) -> Im
         BrokenImageError: it is truncated or no picture.
     """
     path = Path(path)
+    if path.is_symlink() and not path.exists():
+        raise BrokenImageError(f"{path}: is a link to nothing; restore what it leads to", path)
     if not path.is_file():
         raise UserError(f"{path}: there is no such image; correct the path or restore the file")
     try:

@@ -10,7 +10,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.data import Dataset, default_collate
 
 from gfla_video.engine.optim import unwrapped
@@ -140,8 +140,9 @@ class PanelsHook(Hook):  # type: ignore[misc]
     @staticmethod
     def _frame_pairs(clip: Sample, made: list[dict[str, Any]]) -> Iterator[Pair]:
         """A clip's prediction is one of frames; a flow estimator gives the frames one by one."""
+        maps = next(leaf for leaf in tree_leaves(made[0]) if isinstance(leaf, Tensor))
+        whole = maps.ndim == 4
         for frame in range(len(clip["inputs"]["target_structures"])):
-            whole = made[0]["flows"][0][0].ndim == 4
             one = frame_prediction(made[0], frame) if whole else made[frame]
             yield frame_sample(clip, frame), one
 

@@ -25,6 +25,7 @@ _OWN_KEYS = {
         "stages",
         "test_metrics",
         "metric_weights",
+        "picture_fit",
         "protocol",
         "custom_imports",
     ),

@@ -31,6 +31,8 @@ def named_paths(texts: Sequence[str], option: str) -> dict[str, str]:
                 name = f"{Path(text).parent.name}/{name}"
         if not name or not path:
             raise UserError(f"{option} {text}: write NAME=PATH, such as mine=work_dirs/mine")
+        if found.get(name) == path:
+            raise UserError(f"{option} {text}: is given twice")
         if name in found:
             raise UserError(
                 f"{option} {text}: the name '{name}' is taken by {found[name]}, write NAME=PATH "

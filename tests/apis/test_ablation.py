@@ -192,12 +192,28 @@ def test_so_is_an_unknown_protocol(here: list[str], sample_data: Path, tmp_path:
     [
         ({"seeds": []}, "--seeds, --config"),
         ({"seeds": [1, 1]}, "no seed twice"),
-        ({"iters_scale": 0}, "--iters-scale 0: must be more than 0"),
+        ({"seeds": [0, -1]}, "--seeds -1: must be 0 or more"),
+        ({"iters_scale": 0}, "--iters-scale 0: must be a number above 0"),
+        ({"iters_scale": float("nan")}, "--iters-scale nan: must be a number"),
+        ({"iters_scale": float("inf")}, "--iters-scale inf: must be a number"),
     ],
 )
 def test_bad_settings(settings: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
         ablate({"full": SMOKE}, tmp_path, **settings)
+
+
+def test_a_model_is_not_called_like_a_baseline(tmp_path: Path) -> None:
+    """Said before anything is trained."""
+    with pytest.raises(UserError, match="copy_source: is a baseline's row"):
+        ablate({"full": SMOKE, "copy_source": SMOKE}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../x", "data", "a/../../x", "/x", "."])
+def test_a_model_has_a_folder_of_its_own(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"cannot be the name of a model's folder"):
+        ablate({name: SMOKE}, tmp_path / "work")
 
 
 def test_a_process_of_its_own() -> None:

@@ -14,7 +14,8 @@ PROTOCOL = {"name": "gfla-2020", "version": 1, "digest": "0123456789ab", "ssim_w
 
 def report(values: dict[str, float | None], count: int = 6, **more: Any) -> dict[str, Any]:
     results = {"model": values, "copy_source": {"l1": 0.5}}
-    return {"tables": [{"protocol": PROTOCOL, "count": count, "results": results, **more}]}
+    table = {"protocol": PROTOCOL, "count": count, "results": results}
+    return {"tables": [{**table, **more}]}
 
 
 def test_mean_and_sample_deviation() -> None:
@@ -39,12 +40,49 @@ def test_a_value_that_one_seed_has_not_has_no_mean() -> None:
     assert table["results"]["a"]["l1"] == {"mean": None, "spread": None, "values": [1.0, None]}
 
 
-@pytest.mark.parametrize("other", [{"count": 5}, {"protocol": None}, {"references": "ab"}])
+OWN = {
+    "test_metrics": [{"type": "L1"}],
+    "real": {"fid": {"count": 9, "digest": "a"}},
+    "weights": {"alex": {"file": "a", "sha256": "1"}},
+}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *({"count": 5}, {"protocol": None}, {"references": "ab"}),
+        {"test_metrics": [{"type": "L1", "crop": 8}]},
+        {"real": {"fid": {"count": 9, "digest": "b"}}},
+        {"weights": {"alex": {"file": "a", "sha256": "2"}}},
+        {"results": {"model": {"l1": 1.0}, "copy_source": {"l1": 0.6}}},
+    ],
+)
 def test_runs_that_were_measured_otherwise_are_refused(other: dict[str, Any]) -> None:
-    changed = report({"l1": 1.0})
-    changed["tables"][0] |= other
-    with pytest.raises(UserError, match="b: was not measured under the protocols"):
-        summarise([("a", report({"l1": 1.0})), ("b", changed)])
+    changed = report({"l1": 1.0}, **other)
+    runs = [("a", report({"l1": 1.0}, **OWN)), ("a", report({"l1": 1.0}, **OWN)), ("b", changed)]
+    with pytest.raises(UserError, match="a and b: cannot stand in one table, as .*measure both"):
+        summarise(runs)
+
+
+def test_every_run_has_as_many_tables() -> None:
+    more = report({"l1": 1.0})
+    more["tables"] *= 2
+    with pytest.raises(UserError, match="not measured under as many protocols"):
+        summarise([("a", report({"l1": 1.0})), ("b", more)])
+
+
+def test_a_model_without_flow_needs_no_metric_of_it() -> None:
+    both = [{"type": "L1"}, {"type": "FlowEPE"}]
+    runs = [
+        ("plain", report({"l1": 1.0}, test_metrics=both[:1])),
+        ("full", report({"l1": 2.0, "epe": 3.0}, test_metrics=both)),
+    ]
+    assert set(summarise(runs)[0]["results"]) == {"plain", "full", "copy_source"}
+
+
+def test_a_model_is_not_called_like_a_baseline() -> None:
+    with pytest.raises(UserError, match="copy_source: is a baseline's row"):
+        summarise([("copy_source", report({"l1": 1.0}))])
 
 
 def test_warnings_are_said_once() -> None:

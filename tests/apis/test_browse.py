@@ -89,6 +89,7 @@ def test_augmentation_is_that_of_the_epoch(sample_data: Path, tmp_path: Path, ro
     [
         ({"samples": [4, 99999]}, r"--samples \[99999\]: the train data hold \d+ samples, from 0"),
         ({"count": 0}, "--count, --frames: must be at least 1"),
+        ({"epoch": -1}, "--epoch -1: must be 0 or more"),
     ],
 )
 def test_what_is_not_there(

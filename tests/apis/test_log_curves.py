@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gfla_video.apis import log_curves
 from gfla_video.apis.log_curves import draw_logs, read_run, smoothed
 from gfla_video.apis.training_logs import Curve
 from gfla_video.utils.errors import UserError
@@ -36,23 +37,36 @@ def run(tmp_path: Path) -> Path:
 
 def test_stages_follow_each_other(run: Path) -> None:
     found = read_run(run)
-    assert found["loss"] == Curve([2, 4], [8.0, 6.0])
-    assert found["loss_generator"] == Curve([6, 8, 10], [5.0, 4.0, 3.0])
+    assert found["loss"] == [Curve([2, 4], [8.0, 6.0])]
+    assert found["loss_generator"] == [Curve([6, 8, 10], [5.0, 4.0, 3.0])]
 
 
 def test_one_stage_alone(run: Path) -> None:
     found = read_run(run / "stage2_full")
-    assert found == {"loss_generator": Curve([2, 4, 6], [5.0, 4.0, 3.0])}
+    assert found == {"loss_generator": [Curve([2, 4, 6], [5.0, 4.0, 3.0])]}
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 50])
 def test_means_over_neighbours(width: int) -> None:
     values = np.random.default_rng(0).normal(size=9)
     found = smoothed(Curve(list(range(9)), values.tolist()), width)
-    before, after = (width - 1) // 2, width // 2
-    for index, value in enumerate(found.values):
-        window = values[max(index - before, 0) : index + after + 1]
-        assert value == pytest.approx(window.mean())
+    whole = min(width, 9)
+    assert found.steps == [start + (whole - 1) // 2 for start in range(10 - whole)]
+    for start, value in enumerate(found.values):
+        assert value == pytest.approx(values[start : start + whole].mean())
+
+
+def test_no_mean_is_taken_over_two_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is printed is what was logged last."""
+    for stage, level in (("stage1_flow", 8.0), ("stage2_full", 2.0)):
+        points = {step: {"loss": level} for step in range(1, 9)}
+        log(tmp_path / "run", stage, {**points, 9: {"loss": level - 1}})
+    lines: list[Any] = []
+    monkeypatch.setattr(log_curves, "_draw", lambda drawn, *_: lines.append(drawn))
+    assert draw_logs({"a": tmp_path / "run"}, tmp_path / "c.png", smooth=3) == {"a": {"loss": 1.0}}
+    first, second = lines[0]["a"]["loss"]
+    assert (first.steps, second.steps) == (list(range(2, 9)), list(range(11, 18)))
+    assert set(first.values[:-1]) == {8.0} and set(second.values[:-1]) == {2.0}
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
@@ -93,6 +107,19 @@ def test_bad_settings(
 def test_no_log(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no training log"):
         read_run(tmp_path)
+
+
+def test_a_log_without_a_number(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One stage of several is left out with a note; a run that has nothing else is refused."""
+    log(tmp_path / "none", "stage1_flow", {})
+    with pytest.raises(UserError, match="none: its training log holds no number yet"):
+        draw_logs({"a": run, "b": tmp_path / "none"}, tmp_path / "c.png")
+    assert not (tmp_path / "c.png").exists()
+    log(run, "stage3_more", {})
+    assert draw_logs({"a": run}, tmp_path / "c.png")["a"]["loss"] == 6.0
+    assert "the log of stage3_more is empty, so it is left out" in capsys.readouterr().err
 
 
 def test_the_command(run_tool: Any, run: Path, tmp_path: Path) -> None:

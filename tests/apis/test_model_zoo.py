@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gfla_video.apis.model_zoo import model_zoo
+from gfla_video.apis.model_zoo import model_zoo, write_model_zoo
 from gfla_video.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,15 @@ PROTOCOL = {"name": "market-128x64", "version": 2, "digest": "ab12cd34ef56"}
 def results(folder: Path, name: str, l1: float, count: int = 6, **more: Any) -> Path:
     """A results file of one model, under a protocol and by its config's own metrics."""
     rows = {"model": {"l1": l1}, "copy_source": {"l1": 0.5}}
-    table = {"protocol": None, "count": count, "references": "r1", "weights": {}, "results": rows}
+    table = {
+        "protocol": None,
+        "count": count,
+        "references": "r1",
+        "weights": {},
+        "results": rows,
+        "warnings": [],
+        "test_metrics": [{"type": "L1"}],
+    }
     under = {**table, "protocol": PROTOCOL, "results": {"model": {"ssim_51": l1 / 2}}}
     head = {
         "format": "gfla_video results",
@@ -69,11 +77,73 @@ def test_others_do_not(tmp_path: Path, other: dict[str, Any]) -> None:
     assert "| one |" in own and "| two |" not in own
 
 
-def test_warnings_are_shown(tmp_path: Path) -> None:
-    path = results(tmp_path, "one", 0.25)
+def changed(path: Path, **changes: Any) -> Path:
+    """A results file whose first table is another."""
     report = json.loads(path.read_text())
-    report["tables"][0]["warnings"] = ["6 of 8,570 pictures"]
+    report["tables"][0] |= changes
     path.write_text(json.dumps(report))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        ({}, {"test_metrics": [{"type": "L1", "crop": 8}]}, "'test_metrics' differs"),
+        (
+            {"real": {"fid": {"count": 9, "digest": "a"}}},
+            {"real": {"fid": {"count": 8, "digest": "b"}}},
+            "'real' differs",
+        ),
+        ({}, {"references": "r2"}, "'references' differs"),
+        (
+            {"weights": {"alex": {"file": "a", "sha256": "1"}}},
+            {"weights": {"alex": {"file": "a", "sha256": "2"}}},
+            "'weights' differs",
+        ),
+        (
+            {},
+            {"results": {"model": {"l1": 0.1}, "copy_source": {"l1": 0.6}}},
+            "l1 of copy_source differs (0.5 and 0.6)",
+        ),
+    ],
+)
+def test_what_was_measured_otherwise_stands_apart_and_says_why(
+    tmp_path: Path, ours: dict[str, Any], theirs: dict[str, Any], said: str
+) -> None:
+    """The third belongs to the first again; no baseline's row hides another."""
+    files = {name: results(tmp_path, name, 0.25) for name in ("one", "two", "three")}
+    changed(files["one"], **ours)
+    changed(files["two"], **theirs)
+    changed(files["three"], **ours)
+    parts = model_zoo(files).split("\n## ")
+    same = [part for part in parts if part.startswith("pose at 96 x 64: the config's own")]
+    assert [("| one |" in part, "| two |" in part, "| three |" in part) for part in same] == [
+        (True, False, True),
+        (False, True, False),
+    ]
+    assert f"Not in one table with one, as {said}" in same[1]
+    assert "Not in one table" not in same[0]
+
+
+def test_only_weights_that_both_have_read_must_be_equal(tmp_path: Path) -> None:
+    files = {name: results(tmp_path, name, 0.25) for name in ("one", "two")}
+    changed(files["one"], weights={"alex": {"file": "a", "sha256": "1"}})
+    text = model_zoo(files)
+    assert text.count("## pose at 96 x 64") == 1
+
+
+def test_a_model_is_not_called_like_a_baseline(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="copy_source: is a baseline's row"):
+        model_zoo({"copy_source": results(tmp_path, "one", 0.25)})
+
+
+def test_a_stroke_in_a_cell_does_not_end_it(tmp_path: Path) -> None:
+    text = model_zoo({"one": results(tmp_path, "one", 0.25, command="tools/test.py a | b")})
+    assert r"| `tools/test.py a \| b` |" in text
+
+
+def test_warnings_are_shown(tmp_path: Path) -> None:
+    path = changed(results(tmp_path, "one", 0.25), warnings=["6 of 8,570 pictures"])
     assert "one: 6 of 8,570 pictures" in model_zoo({"one": path})
 
 
@@ -82,6 +152,21 @@ def test_what_is_no_results_file(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(UserError, match="is no results file"):
         model_zoo({"a": path})
+
+
+def test_no_other_page_is_written_over(tmp_path: Path) -> None:
+    files = {"one": results(tmp_path, "one", 0.25)}
+    page = write_model_zoo(files, tmp_path / "zoo.md")
+    before = page.read_text()
+    assert write_model_zoo(files, page).read_text() == before
+    (tmp_path / "README.md").write_text("# Mine\n")
+    for path in (tmp_path / "README.md", tmp_path):
+        with pytest.raises(UserError, match="--out .*holds something else than a page of models"):
+            write_model_zoo(files, path)
+    with pytest.raises(UserError, match="there are no results"):
+        write_model_zoo({}, page)
+    assert (tmp_path / "README.md").read_text() == "# Mine\n"
+    assert page.read_text() == before
 
 
 def test_the_page_is_up_to_date(run_tool: Any, tmp_path: Path) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 
-from gfla_video.apis.predictors import network_predictor
+from gfla_video.apis import predictors
+from gfla_video.apis.predictors import mean_of_targets, network_predictor
+from gfla_video.datasets import BrokenImageError, TransferDataset
 from gfla_video.structures import GeneratorOutput
+from gfla_video.utils.errors import UserError
 
 SIZE = (8, 6)
 
@@ -38,3 +43,31 @@ def test_a_network_without_flow_predicts_none() -> None:
         return GeneratorOutput(sources[0], [], [])
 
     assert [set(made) for made in network_predictor(network)(batch(2))] == [{"image"}] * 2
+
+
+class Levels(TransferDataset):
+    """Picture i is i everywhere; some cannot be read, and others would take their places."""
+
+    def __init__(self, broken: set[int]) -> None:
+        super().__init__(skip_broken=9)
+        self.broken = broken
+
+    def __len__(self) -> int:
+        return 5
+
+    def load(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
+        if index in self.broken:
+            raise BrokenImageError(f"a/{index}.png: not a picture; replace it", f"a/{index}.png")
+        return {"targets": {"image": torch.full((3, 2, 2), float(index))}}
+
+
+def test_the_mean_of_targets_leaves_broken_pictures_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(predictors, "print_log", lambda message, **_: said.append(message))
+    (made,) = mean_of_targets(Levels({1, 3}))({"targets": {"image": torch.zeros(1, 3, 2, 2)}})
+    assert made["image"].eq(2).all()  # of 0, 2 and 4
+    assert said == [
+        "mean_of_targets: 2 samples are left out, as 2 pictures cannot be used: 1.png, 3.png"
+    ]
+    with pytest.raises(UserError, match=r"no training target can be read \(0.png: not a picture"):
+        mean_of_targets(Levels(set(range(5))))

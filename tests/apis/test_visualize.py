@@ -70,6 +70,8 @@ def test_samples_by_name_and_a_flow_estimator_alone(sample_data: Path, tmp_path:
     everything = visualize(config, checkpoint, tmp_path / "all", device="cpu")
     assert not [path for path in everything if "attention" in path.name]
     name = everything[-1].name.removesuffix("_panels.png")
+    with pytest.raises(UserError, match="--positions: this network has no attention blocks"):
+        visualize(config, checkpoint, tmp_path / "none", positions=[(3, 3)], device="cpu")
     again = visualize(config, checkpoint, tmp_path / "one", samples=[name], device="cpu")
     assert [path.name for path in again] == ["grid.png", f"{name}_panels.png"]
     one, other = (np.asarray(Image.open(path)) for path in (everything[-1], again[-1]))
@@ -93,12 +95,25 @@ def test_clips(face_samples: Path, tmp_path: Path) -> None:
     assert size_of(attention[1])[0] == 7 * 192 + 6 * 2
 
 
+@pytest.mark.parametrize("fps", ["0", "1/0", "-3", "many"])
+def test_a_bad_frame_rate_is_said_before_anything_is_drawn(
+    fps: str, face_samples: Path, tmp_path: Path
+) -> None:
+    config = smoke("face", face_samples)
+    checkpoint = untrained(config, tmp_path / "model.pth")
+    with pytest.raises(UserError, match="--fps: "):
+        visualize(config, checkpoint, tmp_path / "out", fps=fps, device="cpu")
+    assert not list((tmp_path / "out").iterdir())
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
         ({"samples": ["nobody"]}, "--samples nobody: is neither a number below"),
         ({"samples": ["999"]}, "--samples 999"),
         ({"positions": [(64.0, 3.0)]}, "--positions 64,3: lies outside of the picture"),
+        ({"frames": [0]}, "--frames: is for clips, and .* is a single picture"),
+        ({"fps": 25}, "--fps: is for clips, and"),
     ],
 )
 def test_what_is_not_there_is_said(

@@ -73,6 +73,22 @@ def test_clips_are_rolled_out(face_samples: Path, tmp_path: Path) -> None:
         assert len(list(read_video(clip))) == 3
 
 
+def test_clips_of_a_generator_without_flow(face_samples: Path, tmp_path: Path) -> None:
+    config = tmp_path / "plain.py"
+    config.write_text(
+        f"_base_ = {str(CONFIGS / 'face.py')!r}\n"
+        "_full = _base_.stages[1]\n"
+        "_generator = dict(type='AutoEncoder', structure_channels=16, norm='none', gain=1.0,\n"
+        "                  base_channels=8, max_channels=16)\n"
+        "stages = [dict(_full, model=dict(_full.model, generator=_generator))]\n"
+    )
+    cfg_options = options(face_samples, interval=2, samples=2, frames=3)
+    train(config, tmp_path / "run", cfg_options=cfg_options, device="cpu")
+    assert drawn(tmp_path / "run") == [f"stage1_full/panels_2.{end}" for end in ("mp4", "png")]
+    (clip,) = (tmp_path / "run").rglob("panels_2.mp4")
+    assert len(list(read_video(clip))) == 3
+
+
 class Runner:
     """As much of a runner as the hook looks at before training."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
+from gfla_video.datasets import read_image
 from gfla_video.evaluation import (
     FeatureExtractor,
     Statistics,
     default_cache,
-    folder_statistics,
     load_statistics,
 )
+from gfla_video.evaluation import folder_statistics as any_statistics
 from gfla_video.evaluation.statistics import frechet_distance
 from gfla_video.utils.errors import UserError
 from tests.evaluation.metrics.pictures import SmallNetwork, make_images, pixels, small_extractor
@@ -37,6 +39,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GFLA_CACHE", str(tmp_path / "cache"))
     assert default_cache() == tmp_path / "cache"
     return tmp_path / "cache"
+
+
+def read(path: Path) -> np.ndarray:
+    """As the data sets read a picture."""
+    return np.asarray(read_image(path))
+
+
+folder_statistics = partial(any_statistics, read=read)
 
 
 def features(paths: list[Path]) -> np.ndarray:
@@ -87,7 +97,9 @@ def test_what_was_measured_is_kept_until_something_changes(folder: Path, cache: 
     for one, other in zip(first_fields(first), first_fields(again), strict=True):
         assert torch.equal(one, other)
     extractor._recent.clear()
-    prepared, _ = calls(keep_features=True, prepare=lambda x: x[::2], preparation="every second")
+    prepared, _ = calls(
+        keep_features=True, prepare=lambda x: (x[::2], None), preparation="every second"
+    )
     assert prepared > 0
     assert folder_statistics(paths, small_extractor(4)).digest != first.digest
     kept = sorted(path.name for path in folder.iterdir())
@@ -114,7 +126,7 @@ def test_pictures_in_memory_and_a_preparation(folder: Path) -> None:
     memory = folder_statistics(arrays, small_extractor())
     assert torch.equal(files.mean, memory.mean)
     cut = folder_statistics(
-        paths, small_extractor(), prepare=lambda x: x[:24, :24], preparation="24x24"
+        paths, small_extractor(), prepare=lambda x: (x[:24, :24], None), preparation="24x24"
     )
     by_hand = folder_statistics([x[:24, :24] for x in arrays], small_extractor())
     assert torch.allclose(cut.mean, by_hand.mean)
@@ -132,8 +144,76 @@ def test_a_broken_picture_is_named_and_the_rest_counts(folder: Path) -> None:
         folder_statistics([folder / "2.png"], small_extractor())
 
 
+def test_pictures_are_read_as_the_data_sets_read_them(tmp_path: Path) -> None:
+    """Transparent, turned by EXIF, 16 bits: each as its plain twin; damaged: named."""
+    tmp_path = tmp_path / "pictures"
+    tmp_path.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
+    alpha = np.full((32, 40, 1), 255, np.uint8)
+    alpha[:5] = 0
+    Image.fromarray(np.concatenate([pixels, alpha], axis=2)).save(tmp_path / "a.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "b.png", exif=turned)
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(tmp_path / "c.png")
+    broken = bytearray((tmp_path / "a.png").read_bytes())
+    broken[30] ^= 255  # Pillow's word for it is a SyntaxError
+    (tmp_path / "d.png").write_bytes(broken)
+    white = np.where(alpha > 0, pixels, 255).astype(np.uint8)
+    twins = [white, np.rot90(pixels, -1), pixels[..., :1].repeat(3, axis=2)]
+    found = folder_statistics([tmp_path / f"{name}.png" for name in "abcd"], small_extractor())
+    expected = folder_statistics([np.ascontiguousarray(twin) for twin in twins], small_extractor())
+    torch.testing.assert_close(found.mean, expected.mean)
+    assert found.digest == expected.digest  # of the pictures, not of their files
+    assert found.broken[0].startswith("d.png: the image cannot be read (")
+    assert expected.broken == ()
+
+
+def test_what_the_preparation_says_is_kept(folder: Path) -> None:
+    paths = sorted(folder.iterdir())
+    for _ in range(2):  # measured, and from the cache
+        found = folder_statistics(
+            paths, small_extractor(), prepare=lambda x: (x, f"{len(x)} high"), preparation="none"
+        )
+        assert found.notes == ("32 high", "30 high")
+
+
+def test_broken_pictures_of_one_name_are_two(folder: Path) -> None:
+    paths = []
+    for part in ("one", "two"):
+        (folder / part).mkdir()
+        (folder / part / "0.png").write_bytes(b"no picture")
+        paths.append(folder / part / "0.png")
+    found = folder_statistics([folder / "1.png", *paths], small_extractor())
+    assert [line.partition(":")[0] for line in found.broken] == ["one/0.png", "two/0.png"]
+
+
+def test_a_damaged_file_of_the_cache_is_made_again(folder: Path, cache: Path) -> None:
+    paths = sorted(folder.iterdir())
+    first = folder_statistics(paths, small_extractor())
+    (kept,) = (cache / "statistics").iterdir()
+    whole = kept.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", whole[:200] + bytes(300) + whole[500:]):
+        kept.write_bytes(damaged)
+        again = folder_statistics(paths, small_extractor())
+        assert again.digest == first.digest and torch.equal(again.mean, first.mean)
+        assert load_statistics(kept).digest == first.digest
+
+
+def test_a_cache_in_the_data_folder_is_refused(folder: Path) -> None:
+    arrays = [read(path) for path in sorted(folder.iterdir())]
+    for pictures in (arrays, sorted(folder.iterdir())):
+        with pytest.raises(UserError, match="must not lie in the folder of the data"):
+            folder_statistics(
+                pictures,
+                small_extractor(),
+                cache_dir=folder.parent / "cache",
+                data_folders=[folder.parent],
+            )
+
+
 def test_a_cache_among_the_pictures_is_refused(folder: Path) -> None:
-    with pytest.raises(UserError, match="must not lie in the folder of the pictures"):
+    with pytest.raises(UserError, match="must not lie in the folder of the data"):
         folder_statistics(sorted(folder.iterdir()), small_extractor(), cache_dir=folder / "cache")
 
 
@@ -145,9 +225,14 @@ def test_files_of_statistics(tmp_path: Path) -> None:
         np.savez(path, **content)
         with pytest.raises(UserError, match="is no file of statistics|do not belong together"):
             load_statistics(path)
-    path.write_text("no archive")
-    with pytest.raises(UserError, match="is no file of statistics"):
-        load_statistics(path)
+    np.savez(path, mu=np.zeros(64), sigma=np.eye(64))
+    whole = path.read_bytes()
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    array = (tmp_path / "array.npy").read_bytes()
+    for content in (b"no archive", b"", whole[:2000], array, b"PK\x03\x04" + whole[10:]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="is no file of statistics"):
+            load_statistics(path)
 
 
 def test_the_distance_of_known_gaussians() -> None:

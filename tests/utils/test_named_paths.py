@@ -30,3 +30,8 @@ def test_the_folder_above_tells_paths_of_one_name_apart() -> None:
 def test_a_name_twice(texts: list[str]) -> None:
     with pytest.raises(UserError, match=f"runs {texts[1]}: the name '(x/)?a' is taken by"):
         named_paths(texts, "runs")
+
+
+def test_a_path_twice() -> None:
+    with pytest.raises(UserError, match="runs w/a: is given twice"):
+        named_paths(["w/a", "w/a"], "runs")

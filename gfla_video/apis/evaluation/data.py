@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,21 +28,26 @@ class Broken:
         index: of the sample in its data set.
         file: name of the picture.
         why: what is wrong with it.
+        path: of the picture; the name alone where it tells it from all others.
     """
 
     index: int
     file: str
     why: str
+    path: str = ""
 
     @classmethod
     def of(cls, index: int, error: BrokenImageError) -> Broken:
         """What a reader's error says, without the folder."""
         text = str(error).removeprefix(f"{error.path}: ").partition("; ")[0]
-        return cls(index, Path(error.path).name, text)
+        return cls(index, Path(error.path).name, text, error.path)
 
 
 class BrokenFiles:
-    """What could not be read, file by file; one file may cost several samples."""
+    """What could not be read, file by file; one file may cost several samples.
+
+    A file is called by its name, with the folders that tell it from another one of that name.
+    """
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
@@ -49,7 +55,7 @@ class BrokenFiles:
 
     def add(self, broken: Broken) -> None:
         """Note one sample that a broken file costs."""
-        self._reasons.setdefault(broken.file, broken.why)
+        self._reasons.setdefault(broken.path or broken.file, broken.why)
         self.indices.add(broken.index)
 
     def merged(self, other: BrokenFiles) -> BrokenFiles:
@@ -61,17 +67,30 @@ class BrokenFiles:
 
     def listed(self) -> list[str]:
         """``name: why`` of every broken file."""
-        return [f"{file}: {why}" for file, why in self._reasons.items()]
+        return [f"{name}: {self._reasons[path]}" for path, name in self._names().items()]
 
     def warnings(self) -> list[str]:
         """A sentence where anything is broken, else nothing."""
         if not self._reasons:
             return []
-        files, lost = list(self._reasons), len(self.indices)
+        files, lost = list(self._names().values()), len(self.indices)
         named = ", ".join(files[:_NAMED]) + (", ..." if len(files) > _NAMED else "")
         samples = "1 sample is" if lost == 1 else f"{lost} samples are"
         pictures = "1 picture" if len(files) == 1 else f"{len(files)} pictures"
         return [f"{samples} left out, as {pictures} cannot be used: {named}"]
+
+    def _names(self) -> dict[str, str]:
+        """What each file is called, by its path."""
+        ends = dict.fromkeys(self._reasons, 1)  # how many parts of a path are its name
+        while True:
+            names = {path: "/".join(Path(path).parts[-end:]) for path, end in ends.items()}
+            times = Counter(names.values())
+            alike = [path for path, name in names.items() if times[name] > 1]
+            longer = [path for path in alike if ends[path] < len(Path(path).parts)]
+            if not longer:
+                return names
+            for path in longer:
+                ends[path] += 1
 
 
 class ReadableSamples(Dataset[Any]):
@@ -150,12 +169,12 @@ def build_test_loader(
 
 
 def readable_loader(
-    samples: ReadableSamples,
+    samples: Dataset[Any],
     batch_size: int,
     workers: int = 0,
     collate: Callable[[list[Any]], Any] = default_collate,
 ) -> DataLoader[Any]:
-    """A loader of :func:`collate_readable` batches, in order."""
+    """A loader of :func:`collate_readable` batches of :class:`ReadableSamples`, in order."""
     return DataLoader(
         samples,
         batch_size=batch_size,

@@ -17,6 +17,7 @@ from gfla_video.apis.evaluation.data import build_test_loader
 from gfla_video.apis.evaluation.head import KeepsSamples, measured_how, report_head
 from gfla_video.apis.evaluation.measures import Measures, build_tables
 from gfla_video.apis.evaluation.one_pass import Observer, PictureWriter, run_pass
+from gfla_video.apis.evaluation.outputs import check_outputs
 from gfla_video.apis.inference import InferenceOptions
 from gfla_video.apis.load import check_task, read_checkpoint
 from gfla_video.apis.predictors import (
@@ -27,12 +28,12 @@ from gfla_video.apis.predictors import (
     zero_flow,
 )
 from gfla_video.apis.preview import write_preview
-from gfla_video.apis.report.write import check_report_folder, write_report
+from gfla_video.apis.report import write_report
 from gfla_video.apis.tables import BASELINES
 from gfla_video.engine.stages import expand_stages
 from gfla_video.registry import DATASETS
 from gfla_video.utils.errors import UserError
-from gfla_video.utils.files import ensure_writable_folder, write_json
+from gfla_video.utils.files import write_json
 
 
 def evaluate(
@@ -84,9 +85,9 @@ def evaluate(
     cfg, content = _read(config, cfg_options, checkpoint)
     where, (loader, samples) = choose_device(device), build_test_loader(cfg, batch_size)
     loaded = load_predictor(content, checkpoint, where, inference)
-    predictors = {"model": loaded.predict}
-    predictors |= _baseline_predictors(cfg, baselines)
-    tables = build_tables(cfg, chosen, list(predictors), where, samples.dataset)
+    # before the baselines, which read all training data
+    tables = build_tables(cfg, chosen, ["model", *baselines], where, samples.dataset)
+    predictors = {"model": loaded.predict, **_baseline_predictors(cfg, baselines)}
     broken = run_pass(predictors, loader, tables, outputs.observers(cfg), chosen.seed)
     found = {
         **report_head(cfg, content["meta"], checkpoint),
@@ -117,12 +118,9 @@ class _Outputs:
         images_out: str | Path | None,
         report: str | Path | None,
     ) -> None:
-        for file in filter(None, (out, preview)):
-            ensure_writable_folder(Path(file).parent)
-        if report is not None:
-            check_report_folder(report)
+        check_outputs(out=out, report=report, preview=preview, images_out=images_out)
         self.out, self.preview, self.report = out, preview, report
-        self.images = PictureWriter(ensure_writable_folder(images_out)) if images_out else None
+        self.images = PictureWriter(Path(images_out)) if images_out else None
         self.kept: KeepsSamples | None = None
 
     def observers(self, cfg: Config) -> list[Observer]:

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from gfla_video.apis.evaluation.weights import file_digest
 from gfla_video.apis.predictors import Batch, Prediction
 from gfla_video.apis.preview import batch_panels, build_drawer
-from gfla_video.apis.report.write import SampleKeeper
+from gfla_video.apis.report import SampleKeeper
 from gfla_video.apis.tables import RESULTS_FORMAT, RESULTS_VERSION
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
 

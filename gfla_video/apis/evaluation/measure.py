@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,16 @@ from gfla_video.apis.device import choose_device
 from gfla_video.apis.evaluation.data import Broken, BrokenFiles, ReadableSamples, readable_loader
 from gfla_video.apis.evaluation.head import SCORE, measured_how, report_head
 from gfla_video.apis.evaluation.measures import CONFIG, Measures
+from gfla_video.apis.evaluation.outputs import check_outputs
 from gfla_video.apis.evaluation.protocols import PreparedSample
 from gfla_video.apis.evaluation.real import pictures_in, real_pictures
 from gfla_video.apis.evaluation.tables import ProtocolTable
 from gfla_video.apis.evaluation.weights import MetricWeights
-from gfla_video.apis.report.write import SampleKeeper, check_report_folder, write_report
+from gfla_video.apis.report import SampleKeeper, write_report
 from gfla_video.datasets.images import read_image
 from gfla_video.evaluation.protocols import Picture, Protocol, find_protocols
 from gfla_video.utils.errors import UserError
-from gfla_video.utils.files import ensure_writable_folder, write_json
+from gfla_video.utils.files import write_json
 from gfla_video.utils.progress import progress
 from gfla_video.utils.workers import plain_worker_errors
 
@@ -39,14 +41,18 @@ class Matches:
     """Generated pictures and their references.
 
     Attributes:
+        images: folder of the generated pictures.
+        reference: folder of the references.
         pairs: (generated, reference), in the natural order of the generated files.
-        alone: generated pictures without a reference.
-        missing: references that no generated picture belongs to.
+        alone: generated pictures without a reference, paths in their folder.
+        missing: references that no generated picture belongs to, paths in their folder.
     """
 
+    images: Path
+    reference: Path
     pairs: list[tuple[Path, Path]]
-    alone: list[Path]
-    missing: list[Path]
+    alone: list[str]
+    missing: list[str]
 
     def told(self) -> dict[str, Any]:
         """For a results file; of the names the first few."""
@@ -54,8 +60,8 @@ class Matches:
             "pictures": len(self.pairs) + len(self.alone),
             "references": len({path for _, path in self.pairs}) + len(self.missing),
             "matched": len(self.pairs),
-            "pictures_without_reference": [path.name for path in self.alone[:_LISTED]],
-            "references_without_picture": [path.name for path in self.missing[:_LISTED]],
+            "pictures_without_reference": self.alone[:_LISTED],
+            "references_without_picture": self.missing[:_LISTED],
         }
 
     def warnings(self) -> list[str]:
@@ -65,11 +71,11 @@ class Matches:
         if self.alone:
             found.append(
                 f"{len(self.alone)} of {total} pictures have no reference and are left out, such "
-                f"as {self.alone[0].name}"
+                f"as {self.alone[0]}"
             )
         if self.missing:
             found.append(
-                f"{len(self.missing)} references have no picture, such as {self.missing[0].name}"
+                f"{len(self.missing)} references have no picture, such as {self.missing[0]}"
             )
         return found
 
@@ -105,20 +111,21 @@ def measure_images(
         ``images``, ``reference`` and ``matching``.
 
     Raises:
-        UserError: no protocol, no picture that matches, bad weights, or an unwritable output.
+        UserError: no protocol, no picture that matches or can be measured, bad weights, or an
+            unwritable output.
     """
     start = time.monotonic()
     if batch_size is not None and batch_size < 1:
         raise UserError(f"--batch-size: at least 1, not {batch_size}")
-    if out is not None:
-        ensure_writable_folder(Path(out).parent)
-    if report is not None:
-        check_report_folder(report)
+    check_outputs(out=out, report=report)
     torch.manual_seed(measures.seed)
     matches, where = match_pictures(images, reference), choose_device(device)
     tables = [_FileTable(table, matches) for table in _tables(measures, where)]
     keeper = SampleKeeper(score=SCORE) if report else None
     broken = _pass(matches, tables, keeper, batch_size or _BATCH)
+    if not any(table.table.table.count for table in tables):
+        first = broken.merged(tables[0].refused).listed()[0]
+        raise UserError(f"no picture could be measured, the first: {first}")
     found = {
         **report_head(),
         "images": Path(images).name,
@@ -138,46 +145,70 @@ def match_pictures(images: str | Path, reference: str | Path) -> Matches:
     """Find the reference of each generated picture by its name.
 
     ``<name>_vis`` or ``<name>`` belongs to the reference called ``<name>``; where there is none,
-    ``<source>_2_<target>`` (or ``<source>___<target>``) to the one called ``<target>``.
+    ``<source>_2_<target>`` (or ``<source>___<target>``) to the one called ``<target>``. Where both
+    folders have sub-folders, such as one per clip, a reference lies in the sub-folder of the same
+    name; otherwise sub-folders say nothing.
 
     Raises:
         UserError: a folder is not there or holds no picture, two pictures have one name, or no
             picture has a reference.
     """
-    references = _by_stem(pictures_in(reference, "--reference"))
-    generated = _by_stem(pictures_in(images, "--images"))
+    roots = Path(images), Path(reference)
+    made, true = pictures_in(images, "--images"), pictures_in(reference, "--reference")
+    nested = all(
+        any(path.parent != root for path in paths)
+        for root, paths in zip(roots, (made, true), strict=True)
+    )
+    generated = _by_name(made, roots[0] if nested else None, _RESULT)
+    references = _by_name(true, roots[1] if nested else None)
     pairs, alone = [], []
-    for stem, path in generated.items():
-        found = next((references[key] for key in _keys(stem) if key in references), None)
+    for name, path in generated.items():
+        found = next((references[key] for key in _keys(name) if key in references), None)
         if found is None:
             alone.append(path)
         else:
             pairs.append((path, found))
     if not pairs:
+        first = _keys(next(iter(generated)))
         raise UserError(
-            f"--images {images}: no picture has a reference in {reference}; {alone[0].name} would "
-            f"belong to {' or '.join(_keys(alone[0].stem))}"
+            f"--images {images}: no picture has a reference in {reference}; "
+            f"{_inside(alone[0], roots[0])} would belong to {' or '.join(first)}"
         )
     used = {path for _, path in pairs}
-    return Matches(pairs, alone, [path for path in references.values() if path not in used])
+    missing = [path for path in references.values() if path not in used]
+    return Matches(
+        *(*roots, pairs),
+        alone=[_inside(path, roots[0]) for path in alone],
+        missing=[_inside(path, roots[1]) for path in missing],
+    )
 
 
-def _keys(stem: str) -> list[str]:
-    """Names that a generated picture's reference may have."""
-    name = stem.removesuffix(_RESULT)
-    targets = [name.rpartition(mark)[2] for mark in _BETWEEN if mark in name]
-    return list(dict.fromkeys([name, *targets, stem]))
+def _keys(name: str) -> list[str]:
+    """Names that a generated picture's reference may have, in the same sub-folder."""
+    folder, slash, stem = name.rpartition("/")
+    plain = stem.removesuffix(_RESULT)
+    targets = [plain.rpartition(mark)[2] for mark in _BETWEEN if mark in plain]
+    return [f"{folder}{slash}{key}" for key in dict.fromkeys([plain, *targets, stem])]
 
 
-def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
+def _by_name(paths: Sequence[Path], root: Path | None, end: str = "") -> dict[str, Path]:
+    """By the name without its suffix, and with the sub-folders of ``root`` where one is given.
+
+    Two with one name are refused; ``end`` makes no difference between names.
+    """
     found: dict[str, Path] = {}
+    plain: dict[str, Path] = {}
     for path in paths:
-        if path.stem in found:
-            raise UserError(
-                f"{path}: {found[path.stem]} has the same name; leave one of the two out"
-            )
-        found[path.stem] = path
+        name = path.stem if root is None else _inside(path.with_suffix(""), root)
+        other = plain.setdefault(name.removesuffix(end), path)
+        if other is not path:
+            raise UserError(f"{path}: {other} has the same name; leave one of the two out")
+        found[name] = path
     return found
+
+
+def _inside(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
 def _tables(measures: Measures, device: torch.device) -> list[ProtocolTable]:
@@ -198,7 +229,7 @@ def _pass(
     batch_size: int,
 ) -> BrokenFiles:
     broken = BrokenFiles()
-    samples = ReadableSamples(_PairFiles(matches.pairs))
+    samples = ReadableSamples(_PairFiles(matches))
     loader = readable_loader(samples, batch_size, collate=list)
     with plain_worker_errors():
         for pairs, unreadable in progress(loader, "measuring"):
@@ -229,8 +260,8 @@ class _Pair:
 
 
 class _PairFiles(Dataset[_Pair]):
-    def __init__(self, pairs: Sequence[tuple[Path, Path]]) -> None:
-        self.pairs = pairs
+    def __init__(self, matches: Matches) -> None:
+        self.images, self.pairs = matches.images, matches.pairs
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -239,7 +270,8 @@ class _PairFiles(Dataset[_Pair]):
         made, reference = self.pairs[index]
         written = "jpg" if made.suffix.lower() in (".jpg", ".jpeg") else "png"
         pictures = [np.asarray(read_image(path)) for path in (made, reference)]
-        return _Pair(index, made.name, *pictures, written)  # type: ignore[arg-type]
+        name = _inside(made, self.images)
+        return _Pair(index, name, *pictures, written)  # type: ignore[arg-type]
 
 
 class _FileTable:
@@ -248,6 +280,7 @@ class _FileTable:
     def __init__(self, table: ProtocolTable, matches: Matches) -> None:
         self.table = table
         self.refused = BrokenFiles()
+        self.other_format: Counter[str] = Counter()
         for sentence in matches.warnings():
             table.table.warn(sentence)
 
@@ -266,28 +299,27 @@ class _FileTable:
                 self.refused.add(Broken(pair.index, pair.name, why))
                 continue
             if pair.written != protocol.file.format:
-                self.table.table.warn(_other_format(protocol, pair.written))
-            notes = tuple(note for note in (made.note, reference.note) if note)
+                self.other_format[pair.written] += 1
+            notes = dict.fromkeys(note for note in (made.note, reference.note) if note)
             generated = {"model": made.picture[None]}
-            samples.append(PreparedSample(reference.picture[None], generated, notes=notes))
+            samples.append(PreparedSample(reference.picture[None], generated, notes=tuple(notes)))
         self.table.add_samples(samples)
 
     def report(self, broken: BrokenFiles) -> dict[str, Any]:
-        """The table as results files hold it.
-
-        Raises:
-            UserError: not one picture could be measured.
-        """
-        every = broken.merged(self.refused)
-        if not self.table.table.count:
-            raise UserError(f"no picture could be measured, the first: {every.listed()[0]}")
-        return self.table.report(every)
+        """The table as results files hold it."""
+        table = self.table.table
+        for written, count in self.other_format.items():
+            which = "the" if count == table.count else f"{count} of {table.count}"
+            table.warn(f"{which} pictures are {_other_format(self.table.protocol, written)}")
+        if not table.count:
+            table.warn("not one picture could be measured")
+        return self.table.report(broken.merged(self.refused))
 
 
 def _other_format(protocol: Protocol, written: str) -> str:
     if written == "png":
-        return f"the pictures are no jpg and were made one as {protocol.name} says: {protocol.file}"
-    return f"the pictures are jpg, {protocol.name} measures png: what was lost stays in the numbers"
+        return f"no jpg and were made one as {protocol.name} says: {protocol.file}"
+    return f"jpg, {protocol.name} measures png: what was lost stays in the numbers"
 
 
 def _size(picture: Picture) -> str:

@@ -14,7 +14,14 @@ from torch.utils.data import Dataset
 from gfla_video.apis.evaluation.real import TRAIN, RealPictures, real_pictures
 from gfla_video.apis.evaluation.tables import ConfigTable, ProtocolTable
 from gfla_video.apis.evaluation.weights import MetricWeights
-from gfla_video.evaluation.protocols import Protocol, find_protocols, list_protocols
+from gfla_video.evaluation.protocols import (
+    PAD,
+    STRETCH,
+    Protocol,
+    find_protocols,
+    list_protocols,
+)
+from gfla_video.utils.errors import UserError
 
 CONFIG = "config"  # the name that stands for the config's own metrics among the protocols
 
@@ -28,7 +35,8 @@ class Measures:
             ``test_metrics``, and so is nothing.
         weights: files by name, over those of the config's ``metric_weights``.
         train_images: folder of the real pictures that distributions are compared with.
-        seed: of random numbers, where a metric draws any.
+        seed: of torch's random numbers, which a network may draw. KID's subsets have a seed of
+            their own, which belongs to the protocol.
     """
 
     protocols: Sequence[str | Protocol] = ()
@@ -54,7 +62,8 @@ def build_tables(
         dataset: the test data; its ``joints_of``, if any, gives the points of a picture.
 
     Raises:
-        UserError: an unknown protocol, or weights that are not there or not good.
+        UserError: an unknown protocol or ``picture_fit``, or weights that are not there or not
+            good.
     """
     names = [name for name in measures.protocols if name != CONFIG]
     protocols = find_protocols(names, cfg.get("protocol"))
@@ -62,14 +71,25 @@ def build_tables(
     given = {**(cfg.get("metric_weights") or {}), **measures.weights}
     weights = MetricWeights(given, every)
     tables: list[ConfigTable | ProtocolTable] = []
-    if CONFIG in measures.protocols or not names:
-        tables.append(ConfigTable(cfg.get("test_metrics", []), weights, predictors))
     real: RealPictures | None = None
     if any(metric.get("real") == TRAIN for metric in weights.split(every)[0]):
         real = real_pictures(measures.train_images, cfg)
-    points_of = getattr(dataset, "joints_of", None)
-    tables += [ProtocolTable(one, weights, device, real, points_of) for one in protocols]
+    if CONFIG in measures.protocols or not names:
+        plain = None if real is None else real.as_they_are(cfg.get("size"))
+        tables.append(ConfigTable(cfg.get("test_metrics", []), weights, predictors, plain))
+    points_of, fit = getattr(dataset, "joints_of", None), _picture_fit(cfg)
+    tables += [ProtocolTable(one, weights, device, real, points_of, fit) for one in protocols]
     return tables
+
+
+def _picture_fit(cfg: Config) -> str | None:
+    """How a config says that its pictures came to their size."""
+    fit = cfg.get("picture_fit")
+    if fit not in (None, STRETCH, PAD):
+        raise UserError(
+            f"{cfg.filename}: picture_fit must be '{STRETCH}', '{PAD}' or None, not {fit!r}"
+        )
+    return fit
 
 
 def describe_protocols() -> str:

@@ -45,6 +45,7 @@ def prepared_samples(
     batch: Batch,
     made: Mapping[str, Sequence[Prediction]],
     points_of: PointsOf | None = None,
+    fit: str | None = None,
 ) -> Iterator[PreparedSample]:
     """The samples of a batch as the protocol measures them.
 
@@ -54,6 +55,7 @@ def prepared_samples(
         made: predictions by predictor; one that makes no pictures is left out.
         points_of: points ``[N, 3]`` of a target picture by its name (``meta["target"]``), where the
             targets have no ``points``.
+        fit: how the data's pictures came to their size, see :class:`Protocol`.
     """
     clips = is_clip_batch(batch)
     drawn = {name: some for name, some in made.items() if all("image" in one for one in some)}
@@ -61,13 +63,13 @@ def prepared_samples(
     lengths = clip_lengths(batch) if clips else [1] * len(images)
     for index, length in enumerate(lengths):
         target = images[index][:length] if clips else images[index : index + 1]
-        reference = [protocol.prepare_reference(frame) for frame in target]
+        reference = [protocol.prepare_reference(frame, fit) for frame in target]
         generated = {}
         notes = _notes(reference)
         for name, predictions in drawn.items():
             image = predictions[index]["image"]
             prepared = [
-                protocol.prepare_generated(frame)
+                protocol.prepare_generated(frame, fit=fit)
                 for frame in (image[:length] if clips else image[None])
             ]
             generated[name] = _stacked(prepared)
@@ -75,7 +77,7 @@ def prepared_samples(
         size = (target.shape[-2], target.shape[-1])
         points = _points(batch, index, length, points_of)
         if points is not None:
-            points = np.stack([protocol.move_points(one, size) for one in points])
+            points = np.stack([protocol.move_points(one, size, fit) for one in points])
         yield PreparedSample(_stacked(reference), generated, points, clips, tuple(notes))
 
 
@@ -99,8 +101,14 @@ def metric_batches(
 
 @dataclass
 class ReferenceDigest:
-    """Tells whether two evaluations had the same reference pictures, in whatever order."""
+    """Tells whether two evaluations had the same reference pictures.
 
+    Attributes:
+        ordered: whether their order counts, too, see :func:`order_matters`.
+        total: of the digests of the pictures.
+    """
+
+    ordered: bool = False
     total: int = field(default=0)
 
     def add(self, pictures: Picture) -> None:
@@ -108,11 +116,20 @@ class ReferenceDigest:
         for picture in pictures:
             text = repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes()
             one = int.from_bytes(hashlib.sha256(text).digest(), "big")
-            self.total = (self.total + one) % 2**256
+            # times three: a picture counts otherwise at each place
+            self.total = (self.total * (3 if self.ordered else 1) + one) % 2**256
 
     def text(self) -> str:
         """16 hexadecimal digits."""
         return f"{self.total:064x}"[:16]
+
+
+def order_matters(metrics: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a number depends on the order of the pictures: parts, subsets, whole batches."""
+    return any(
+        metric.get("whole_batches") or metric.get("type") in ("InceptionScore", "KID")
+        for metric in metrics
+    )
 
 
 def _kind(sample: PreparedSample) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,9 +16,10 @@ from gfla_video.apis.evaluation.protocols import (
     PreparedSample,
     ReferenceDigest,
     metric_batches,
+    order_matters,
     prepared_samples,
 )
-from gfla_video.apis.evaluation.real import TRAIN, RealPictures, RealStatistics
+from gfla_video.apis.evaluation.real import TRAIN, RealPictures, RealStatistics, broken_real
 from gfla_video.apis.evaluation.weights import MetricWeights, how_to_give
 from gfla_video.apis.predictors import Batch, Prediction
 from gfla_video.apis.tables import Results
@@ -27,6 +29,7 @@ from gfla_video.evaluation.protocols import Protocol, to_eight_bits
 from gfla_video.registry import METRICS
 from gfla_video.utils.errors import UserError
 
+MODEL = "model"  # the row of what is measured; it always has pictures under a protocol
 _NOTES = 3  # sizes of pictures that are told one by one
 Made = Mapping[str, list[Prediction]]
 
@@ -51,12 +54,12 @@ class MetricTable:
     ) -> None:
         self.metrics = [dict(metric) for metric in metrics]
         self.lenient = lenient
-        self.real: dict[str, Any] | None = None
+        self.real: dict[str, dict[str, Any]] = {}  # what each metric read of the training pictures
         self.count = self.clips = self.samples = 0
-        self.references = ReferenceDigest()
+        self.references = ReferenceDigest(order_matters(self.metrics))
         self._weights = weights
         self._warnings: dict[str, None] = {}
-        self._notes: dict[str, None] = {}
+        self._notes: Counter[str] = Counter()
         filled, lacking = weights.split(self.metrics)
         for metric, names in lacking:
             self.warn(f"{label_of(metric)} is left out: {how_to_give(names)} was not given")
@@ -72,9 +75,9 @@ class MetricTable:
             self.warn(f"{label_of(metric)} is left out: no training pictures (--train-images DIR)")
         else:
             found = real(metric)
-            self.real = {"count": found.count, "digest": found.digest}
-            for broken in found.broken:
-                self.warn(f"a training picture cannot be read and is left out: {broken}")
+            self.real[label_of(metric)] = {"count": found.count, "digest": found.digest}
+            for sentence in (*broken_real(found.broken), *found.notes):
+                self.warn(sentence)
             yield {**metric, "real": found}
 
     def warn(self, sentence: str) -> None:
@@ -82,15 +85,28 @@ class MetricTable:
         self._warnings[sentence] = None
 
     def note(self, sentence: str) -> None:
-        """A warning about pictures of one size; of many sizes the first few are told."""
-        self._notes[sentence] = None
+        """A warning about a sample's pictures of one size; of many sizes the first few are told."""
+        self._notes[sentence] += 1
 
     def begin(self, name: str) -> None:
-        """Give a predictor its row, also where no value will be in it."""
-        if name not in self._rows:
-            self._rows[name] = [
-                (label_of(metric), METRICS.build(dict(metric))) for metric in self._filled
-            ]
+        """Give a predictor its row, also where no value will be in it.
+
+        Raises:
+            UserError: a metric's values or weights are not good, or two give values of one name.
+        """
+        if name in self._rows:
+            return
+        row = [(label_of(metric), _built(metric)) for metric in self._filled]
+        seen: dict[str, str] = {}
+        for label, metric in row:
+            value = _value_name(metric)
+            if value in seen:
+                raise UserError(
+                    f"test metrics: {seen[value]} and {label} give values of one name, and one "
+                    "would hide the other; give one of them a name= (or prefix=) of its own"
+                )
+            seen[value] = label
+        self._rows[name] = row
 
     def process(self, name: str, batch: Batch, predictions: list[Prediction]) -> None:
         """Feed the row of a predictor.
@@ -132,6 +148,8 @@ class MetricTable:
 
     def _values(self, row: list[tuple[str, BaseMetric]]) -> dict[str, float | None]:
         values: dict[str, float | None] = {}
+        if self.lenient and not self.samples:
+            return values
         for label, metric in row:
             try:
                 found = metric.evaluate(self.samples)
@@ -142,11 +160,18 @@ class MetricTable:
                 continue
             for remark in getattr(metric, "remarks", ()):
                 self.warn(remark)
-            values |= {key: value if math.isfinite(value) else None for key, value in found.items()}
+            for key, value in found.items():
+                if key in values:
+                    self.warn(f"{key} of {label} is left out: another metric gives a value {key}")
+                    continue
+                values[key] = value if math.isfinite(value) else None
         return values
 
     def _told_notes(self) -> list[str]:
-        notes = list(self._notes)
+        notes = [
+            note if count == self.samples else f"{note} (in {count} of {self.samples} samples)"
+            for note, count in self._notes.items()
+        ]
         more = len(notes) - _NOTES
         return notes[:_NOTES] + ([f"so are pictures of {more} other sizes"] if more > 0 else [])
 
@@ -184,6 +209,7 @@ class ConfigTable:
         metrics: the config's.
         weights: see :class:`MetricTable`.
         predictors: names of the rows.
+        real: see :class:`MetricTable`.
     """
 
     def __init__(
@@ -191,8 +217,9 @@ class ConfigTable:
         metrics: Sequence[Mapping[str, Any]],
         weights: MetricWeights,
         predictors: Sequence[str],
+        real: RealStatistics | None = None,
     ) -> None:
-        self.table = MetricTable(metrics, weights, lenient=False)
+        self.table = MetricTable(metrics, weights, lenient=False, real=real)
         for name in predictors:
             self.table.begin(name)
 
@@ -224,6 +251,7 @@ class ProtocolTable:
         device: where the metrics compute.
         real: the training pictures, where there are any.
         points_of: see :func:`prepared_samples`.
+        fit: how the pictures came to their size, see :class:`Protocol`; None: nobody says.
     """
 
     def __init__(
@@ -233,10 +261,12 @@ class ProtocolTable:
         device: torch.device,
         real: RealPictures | None = None,
         points_of: PointsOf | None = None,
+        fit: str | None = None,
     ) -> None:
-        self.protocol = protocol
-        statistics = None if real is None else real.under(protocol)
+        self.protocol, self.fit = protocol, fit
+        statistics = None if real is None else real.under(protocol, fit)
         self.table = MetricTable(protocol.metrics, weights, True, statistics)
+        self.table.begin(MODEL)  # finds metrics that cannot be built before anything is measured
         self.device = device
         self.points_of = points_of
 
@@ -251,7 +281,8 @@ class ProtocolTable:
                 f"--protocol {self.protocol.name}: this checkpoint holds no generator, only a "
                 "flow; measure it without --protocol"
             )
-        self.add_samples(list(prepared_samples(self.protocol, batch, made, self.points_of)))
+        samples = prepared_samples(self.protocol, batch, made, self.points_of, self.fit)
+        self.add_samples(list(samples))
 
     def add_samples(self, samples: Sequence[PreparedSample]) -> None:
         """Take samples that are prepared already."""
@@ -277,6 +308,22 @@ def label_of(metric: Mapping[str, Any]) -> str:
     """What a metric is called in a sentence: its value's name, or its type and network."""
     parts = [metric.get("type"), metric.get("net"), metric.get("version")]
     return str(metric.get("name") or " ".join(str(part) for part in parts if part))
+
+
+def _built(metric: Mapping[str, Any]) -> BaseMetric:
+    try:
+        return METRICS.build(dict(metric))
+    except (KeyError, TypeError) as error:  # an unknown type, or settings that it has not
+        why = str(error.args[0]).partition(chr(10))[0]
+        raise UserError(
+            f"the metric {label_of(metric) or dict(metric)} cannot be built: {why}; correct it in "
+            "the protocol or in test_metrics"
+        ) from error
+
+
+def _value_name(metric: BaseMetric) -> str:
+    """What a metric's values are called, or its class where it has but one name for them."""
+    return f"{metric.prefix or ''}/{getattr(metric, 'name', None) or type(metric).__name__}"
 
 
 def _served(metric: BaseMetric, predictions: list[Prediction]) -> bool:

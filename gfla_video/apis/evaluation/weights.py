@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,22 @@ class MetricWeights:
         return filled, lacking
 
     def used_by(self, metrics: Sequence[MetricConfig]) -> dict[str, dict[str, str]]:
-        """``{name: {"file": ..., "sha256": ...}}`` of the given files that metrics read."""
-        names = dict.fromkeys(name for metric in metrics for name in weights_of(metric))
-        return {name: self._told(name) for name in names if name in self.given}
+        """``{name: {"file": ..., "sha256": ...}}`` of the files that metrics read.
 
-    def _told(self, name: str) -> dict[str, str]:
-        path = Path(self.given[name])
-        if name not in self._digests:
-            self._digests[name] = file_digest(path)
-        return {"file": path.name, "sha256": self._digests[name]}
+        A file that a metric names by its path is called ``METRIC.SETTING``, such as
+        ``LPIPSMetric alex.trunk``.
+        """
+        names = dict.fromkeys(name for metric in metrics for name in weights_of(metric))
+        found = {name: self.given[name] for name in names if name in self.given}
+        for metric in metrics:
+            label = metric.get("name") or " ".join(map(str, _kind(metric)))
+            found |= {f"{label}.{setting}": path for setting, path in _files(metric)}
+        return {name: self._told(path) for name, path in found.items()}
+
+    def _told(self, path: str) -> dict[str, str]:
+        if path not in self._digests:
+            self._digests[path] = file_digest(Path(path))
+        return {"file": Path(path).name, "sha256": self._digests[path]}
 
 
 def read_weights(given: Sequence[str]) -> dict[str, str]:
@@ -94,6 +101,19 @@ def read_named(given: Sequence[str], example: str) -> dict[str, str]:
 def how_to_give(names: Sequence[str]) -> str:
     """What a user does to have a metric whose weights were not given."""
     return " and ".join(f"--weights {name}=FILE ({_what(name)})" for name in names)
+
+
+def _kind(metric: MetricConfig) -> list[Any]:
+    return [metric[key] for key in ("type", "net", "version") if metric.get(key)]
+
+
+def _files(value: Any) -> Iterator[tuple[str, str]]:
+    """Settings ``a.b`` of a metric whose values are paths of files, and these paths."""
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from ((f"{key}.{deeper}", path) for deeper, path in _files(inner))
+        elif isinstance(inner, (str, Path)) and Path(inner).suffix and Path(inner).is_file():
+            yield key, str(inner)
 
 
 def _what(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from gfla_video.apis.report.page import (
     ShownSamples,
     page,
 )
-from gfla_video.apis.report.samples import KeptSample, ReportSamples, SampleKeeper
+from gfla_video.apis.report.samples import KeptSample, ReportSamples
 from gfla_video.apis.training_logs import Curve, read_curves, stage_logs
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.files import ensure_writable_folder, write_json
@@ -30,14 +31,11 @@ from gfla_video.visualization import (
 )
 from gfla_video.visualization.videos import write_video
 
-__all__ = [
-    "KeptSample",
-    "ReportSamples",
-    "SampleKeeper",
-    "check_report_folder",
-    "write_report",
-]
 PAGE, RESULTS, PICTURES, VIDEOS = "index.html", "results.json", "pictures", "videos"
+_OWN_FILES = {  # names of :func:`_files`
+    PICTURES: re.compile(r"(best|worst)_\d+(_\d+)?\.png"),
+    VIDEOS: re.compile(r"(best|worst)_\d+\.mp4"),
+}
 _FPS = 12  # slow enough to see what single frames do
 _COLUMNS = 5  # panels in a row of a video
 
@@ -85,6 +83,12 @@ def check_report_folder(folder: Path | str) -> None:
         raise UserError(f"{folder}: is a file, give the report the name of a folder")
     if folder.is_dir():
         strange = {path.name for path in folder.iterdir()} - {PAGE, RESULTS, PICTURES, VIDEOS}
+        strange |= {
+            f"{own}/{path.name}"
+            for own, names in _OWN_FILES.items()
+            for path in (folder / own).glob("*")
+            if not names.fullmatch(path.name)
+        }
         index = folder / PAGE
         if strange or (any(folder.iterdir()) and not _is_report(index)):
             what = f"holds {sorted(strange)[0]}" if strange else "holds no report"
@@ -107,12 +111,23 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     made.mkdir()
     try:
         yield made
-        if beside.exists():
-            beside.rename(old)
+        _take_place(made, beside, old)
+    except OSError as error:
+        raise UserError(f"{folder}: the report cannot be written ({error})") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _take_place(made: Path, beside: Path, old: Path) -> None:
+    """Rename ``made``; the older report makes room, and comes back where that fails."""
+    if beside.exists():
+        beside.rename(old)
+    try:
         made.rename(beside)
     finally:
-        for leftover in (made, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        if old.exists() and not beside.exists():
+            old.rename(beside)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _curves(checkpoint: Path) -> dict[str, dict[str, Curve]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import get_dist_info
+from mmengine.dist import all_gather_object, get_dist_info
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
@@ -48,9 +48,10 @@ class StreamingMetric(BaseMetric):
     Args:
         optional: leave the metric out, with one warning, where the data or the prediction lack what
             it reads. Otherwise this is an error.
-        whole_batches: count the samples of whole batches of so many only, in the order of the data,
-            as programs do that drop the incomplete last batch; where there are fewer than one
-            batch, all count. 0: count all.
+        whole_batches: count the pictures of whole batches of so many only, in the order of the
+            data, as programs do that drop the incomplete last batch; where there are fewer than one
+            batch, all count. A clip's frames are so many pictures, and it may be cut; for a metric
+            ``of_clips`` a clip is one. 0: count all.
         collect_device: where MMEngine gathers the sums of several processes, "cpu" or "gpu".
         prefix: put before the names of the values, with a slash.
     """
@@ -78,6 +79,7 @@ class StreamingMetric(BaseMetric):
         self._state: Any = None
         self._held_back: deque[Tensor] = deque()
         self._seen = 0
+        self._pictures = 0
 
     @abstractmethod
     def sums(self, predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:
@@ -99,7 +101,7 @@ class StreamingMetric(BaseMetric):
         Args:
             state: what an earlier call gave, None at the beginning; may be changed in place.
             samples: the rows ``[n, K]`` of each, on the CPU, in order; n is 1, or the number of a
-                clip's frames where ``rows_add_up`` is False.
+                clip's frames where ``rows_add_up`` is False or batches are counted.
         """
         rows = torch.cat(samples).double().sum(0)
         return rows if state is None else state.add_(rows)
@@ -145,7 +147,8 @@ class StreamingMetric(BaseMetric):
         for rows in samples:
             self._held_back.append(rows.detach().cpu())
             self._seen += 1
-        self._fold(len(self._held_back) - max(1, self.whole_batches))
+            self._pictures += len(rows)
+        self._fold(len(self._held_back) - self._uncertain())
 
     def _clip_rows(
         self, predictions: list[Prediction], targets: dict[str, Tensor], lengths: list[int]
@@ -172,7 +175,8 @@ class StreamingMetric(BaseMetric):
                 for stop in [min(start + _FRAMES_AT_ONCE, length)]
             ]
             rows = torch.cat(parts)
-            yield rows.double().sum(0, keepdim=True) if self.rows_add_up else rows
+            one_row = self.rows_add_up and not self.whole_batches
+            yield rows.double().sum(0, keepdim=True) if one_row else rows
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Values over all samples of all processes.
@@ -181,13 +185,13 @@ class StreamingMetric(BaseMetric):
             size: number of different samples, over all processes.
         """
         rank, processes = get_dist_info()
-        batch = self.whole_batches
-        counted = size - size % batch if 0 < batch <= size else size
         # Sample i of MMEngine's interleaved order is number i // processes of process i % processes
-        own = max(0, -(-(counted - rank) // processes))
+        own = max(0, -(-(size - rank) // processes))
         while self._seen > own and self._held_back:
-            self._held_back.pop()
+            self._pictures -= len(self._held_back.pop())
             self._seen -= 1
+        if self.whole_batches:
+            self._drop_incomplete(size)
         self._fold(len(self._held_back))
         self.results = [self._state]
         self.remarks = []
@@ -202,6 +206,34 @@ class StreamingMetric(BaseMetric):
         if self.optional:
             return {}
         raise UserError(f"{type(self).__name__}: no sample was evaluated; is the test list empty?")
+
+    def _uncertain(self) -> int:
+        """How many of the newest samples may not count: one that is a repetition, and before it as
+        many as may hold the pictures of an incomplete batch."""
+        samples, pictures = 1, 0
+        while samples < len(self._held_back) and pictures < self.whole_batches - 1:
+            samples += 1
+            pictures += len(self._held_back[-samples])
+        return samples
+
+    def _drop_incomplete(self, size: int) -> None:
+        """Take the pictures after the last whole batch of all processes away."""
+        rank, processes = get_dist_info()
+        held = [len(rows) for rows in self._held_back]
+        every = all_gather_object((self._pictures, held))
+        total = sum(pictures for pictures, _ in every)
+        surplus = total % self.whole_batches if total >= self.whole_batches else 0
+        for index in range(size - 1, -1, -1):  # from the last sample of the data on
+            place = index % processes
+            lengths = every[place][1]
+            if not surplus or not lengths:
+                return
+            cut = min(surplus, lengths.pop())
+            surplus -= cut
+            if place == rank:
+                rows = self._held_back.pop()
+                if cut < len(rows):
+                    self._held_back.append(rows[: len(rows) - cut])
 
     def _fold(self, count: int) -> None:
         if count > 0:

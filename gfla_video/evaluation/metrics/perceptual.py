@@ -17,6 +17,11 @@ from gfla_video.utils.errors import UserError
 from gfla_video.utils.weights import load_strict, load_weights
 
 _GREY = 0.5  # 0 in [-1, 1]
+_SMALLEST = {
+    "alex": 31,
+    "vgg": 16,
+    "squeeze": 17,
+}  # pixels a side that the networks' poolings leave
 
 
 @METRICS.register_module()
@@ -55,11 +60,17 @@ class LPIPSMetric(StreamingMetric):
         self.needs_targets = ("image", *mask_targets(mask, "LPIPSMetric"))
         self.mask = mask
         self.name = name or f"{'mask_' if mask else ''}lpips_{net}"
+        self.net = net
         self.network = load_lpips(net, version, trunk, heads)
 
     def sums(self, predictions: list[Prediction], targets: dict[str, Tensor]) -> Tensor:
         """Distance of each picture and a count of 1 (0 where a mask is empty)."""
         made, true, counts = unit_pictures(predictions, targets, self.mask, outside=_GREY)
+        if min(made.shape[-2:]) < _SMALLEST[self.net]:
+            raise UserError(
+                f"LPIPS of {self.net} needs pictures of at least {_SMALLEST[self.net]} pixels a "
+                f"side, these are {made.shape[-2]}x{made.shape[-1]}; leave it out for them"
+            )
         self.network.to(made.device)
         with torch.no_grad():
             distance = self.network(made, true, normalize=True).flatten(1).mean(1)

@@ -3,6 +3,8 @@
 from gfla_video.evaluation.protocols.builtin import BUILTIN, KNOWN_WEIGHTS
 from gfla_video.evaluation.protocols.library import find_protocols, list_protocols
 from gfla_video.evaluation.protocols.protocol import (
+    PAD,
+    STRETCH,
     Prepared,
     Protocol,
     to_eight_bits,
@@ -14,6 +16,8 @@ from gfla_video.evaluation.protocols.steps import Crop, FileFormat, Pad, Picture
 __all__ = [
     "BUILTIN",
     "KNOWN_WEIGHTS",
+    "PAD",
+    "STRETCH",
     "Crop",
     "FileFormat",
     "Pad",

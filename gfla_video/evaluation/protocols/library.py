@@ -14,6 +14,11 @@ from gfla_video.evaluation.protocols.protocol import Protocol
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.options import read_options
 
+_UNREADABLE = (  # what running a config raises
+    *(ConfigParsingError, SyntaxError, NameError, ImportError, AttributeError, LookupError),
+    *(TypeError, ValueError, ArithmeticError, OSError, RuntimeError, AssertionError),
+)
+
 
 def find_protocols(names: Sequence[str | Protocol], own: Any = None) -> list[Protocol]:
     """Protocols by name, each once.
@@ -68,6 +73,7 @@ def read_protocol(values: Mapping[str, Any], label: str = "protocol") -> Protoco
     if given["name"] in known:
         raise UserError(f"{label}.name: {given['name']} is built in, take a name of your own")
     if base is None:
+        given.setdefault("metrics", ())  # which the protocol refuses by its name
         given.setdefault("source", "the config itself")
         return read_options(Protocol, given, label)
     if base not in known:
@@ -113,9 +119,11 @@ def _of_file(path: Path) -> list[Protocol]:
     if not path.is_file():
         raise UserError(f"--protocol {path}: there is no such file")
     try:
-        values = Config.fromfile(path, format_python_code=False).get("protocol")
-    except (ConfigParsingError, SyntaxError, NameError, KeyError, TypeError, ImportError) as error:
-        raise UserError(f"--protocol {path}: is not a readable config ({error})") from error
+        read = Config.fromfile(path, lazy_import=False, format_python_code=False)
+        values = read.get("protocol")
+    except _UNREADABLE as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"--protocol {path}: is not a readable config ({why})") from error
     found = list(_own(values, f"{path}: protocol"))
     if not found:
         raise UserError(f"--protocol {path}: sets no 'protocol = dict(name=..., ...)'")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from gfla_video.evaluation.protocols.steps import (
+    Crop,
     FileFormat,
     Picture,
     Resize,
@@ -30,8 +31,10 @@ from gfla_video.utils.options import read_options
 
 WEIGHTS = "weights:"  # begins a metric's value that stands for a weights file, by its name
 _DIGITS = 12
+_FLOAT_ERROR = 1e-4  # of 255 levels: what 8 bits lose at most as float32 in [-1, 1], and more
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _ROUNDINGS = ("round", "truncate")
+STRETCH, PAD = "stretch", "pad"  # how pictures came to their size
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class Protocol:
     of the expected sizes) through ``otherwise``, then through the steps. Reference pictures are
     files already and go through ``otherwise`` and their own steps. A change of any value needs a
     new version; the digest tells versions apart that carry one name by mistake.
+
+    Steps that crop a size belong to whole pictures with margins. Of pictures that were stretched to
+    that size ("stretch" as their fit) ``otherwise`` undoes the stretch instead; where nobody says
+    how the pictures came to their size, they are cropped and the note says so.
 
     Attributes:
         name: lower case letters, digits, dots, hyphens.
@@ -99,7 +106,8 @@ class Protocol:
             raise UserError(f"{label}: version must be 1, 2, ..., not {self.version!r}")
         if self.rounding not in _ROUNDINGS:
             raise UserError(f"{label}: rounding must be {' or '.join(_ROUNDINGS)}")
-        if not self.metrics:
+        metrics = self.metrics if isinstance(self.metrics, (list, tuple)) else ()
+        if not metrics or not all(isinstance(metric, Mapping) for metric in metrics):
             raise UserError(f"{label}: names no metric, give it metrics=[dict(type=...), ...]")
         self._read_values(label)
         self._check_sizes(label)
@@ -166,55 +174,102 @@ class Protocol:
         """Names of the weights files that the metrics need."""
         return tuple(dict.fromkeys(name for metric in self.metrics for name in weights_of(metric)))
 
-    def prepare_generated(self, image: Tensor | Picture, written: str | None = None) -> Prepared:
+    def prepare_generated(
+        self, image: Tensor | Picture, written: str | None = None, fit: str | None = None
+    ) -> Prepared:
         """A generated picture as it is measured.
 
         Args:
             image: ``[3, H, W]`` in [-1, 1]; or uint8 ``[H, W, 3]`` of a file.
             written: the format of that file; a jpg is not made a jpg once more.
+            fit: how the picture came to its size, "stretch" or "pad"; None where nobody says.
         """
         picture = to_eight_bits(image, self.rounding) if isinstance(image, Tensor) else image
         if written != "jpg":
             picture = self.file.round_trip(picture)
-        return self._prepared(picture, self.generated)
+        return self._prepared(picture, self.generated, fit)
 
-    def prepare_reference(self, image: Tensor | Picture) -> Prepared:
+    def prepare_reference(self, image: Tensor | Picture, fit: str | None = None) -> Prepared:
         """A reference picture, ``[3, H, W]`` in [-1, 1] or uint8 ``[H, W, 3]``, as measured."""
         picture = to_eight_bits(image, "round") if isinstance(image, Tensor) else image
-        return self._prepared(picture, self.reference or ())
+        return self._prepared(picture, self.reference or (), fit)
 
-    def move_points(self, points: npt.NDArray[np.float64], size: Size) -> npt.NDArray[np.float64]:
+    def move_points(
+        self, points: npt.NDArray[np.float64], size: Size, fit: str | None = None
+    ) -> npt.NDArray[np.float64]:
         """Points ``[N, 3]`` (x, y, visible) of a reference of ``size`` in the prepared one."""
-        for step in (*self._fitting(size), *(self.reference or ())):
+        for step in (*self._fitting(size, fit), *(self.reference or ())):
             points = step.move(points, size)
             size = step.resulting(size)
         return points
 
-    def _fitting(self, size: Size) -> tuple[Step, ...]:
-        expected = not self.sizes or size in self.sizes or self.otherwise is None
-        return () if expected else (self.otherwise,)  # type: ignore[return-value]
+    def _crops(self, size: Size) -> bool:
+        """Whether steps cut something off pictures of a size that is expected."""
+        if size not in self.sizes:
+            return False
+        for steps in (self.generated, self.reference or ()):
+            reached = size
+            for step in steps:
+                if isinstance(step, Crop) and step.resulting(reached) != reached:
+                    return True
+                reached = step.resulting(reached)
+        return False
 
-    def _prepared(self, picture: Picture, steps: tuple[Step, ...]) -> Prepared:
+    def _undone(self, size: Size, fit: str | None) -> bool:
+        """Whether ``otherwise`` undoes the stretch of pictures of a size, instead of a crop."""
+        if fit != STRETCH or self.otherwise is None or not self._crops(size):
+            return False
+        return not self._crops(self.otherwise.size)
+
+    def _fitting(self, size: Size, fit: str | None) -> tuple[Step, ...]:
+        if self.otherwise is None:
+            return ()
+        expected = not self.sizes or size in self.sizes
+        return () if expected and not self._undone(size, fit) else (self.otherwise,)
+
+    def _prepared(self, picture: Picture, steps: tuple[Step, ...], fit: str | None) -> Prepared:
         size = (picture.shape[0], picture.shape[1])
-        note = None
-        if self.sizes and size not in self.sizes:
-            wanted = " or ".join(map(show_size, self.sizes))
-            if self.otherwise is None:
-                note = (
-                    f"the pictures are {show_size(size)}, not {wanted}, and measured as they are: "
-                    "the numbers compare only with others at that size"
-                )
-            else:
-                note = f"pictures of {show_size(size)}, not {wanted}, are {self.otherwise}"
-        for step in (*self._fitting(size), *steps):
+        note = self._note(size, fit)
+        for step in (*self._fitting(size, fit), *steps):
             picture = step.apply(picture)
+        reached = (picture.shape[0], picture.shape[1])
+        if note is None and self.size not in (None, reached):
+            note = (
+                f"pictures of {show_size(size)} are measured at {show_size(reached)}, not at the "
+                f"protocol's {show_size(self.size)}, where its steps do not bring them"
+            )
         return Prepared(picture, note)
+
+    def _note(self, size: Size, fit: str | None) -> str | None:
+        """What is to be said of pictures that came in a size."""
+        shown = show_size(size)
+        if self._undone(size, fit):
+            return f"pictures that were stretched to {shown} are {self.otherwise}"
+        if fit == STRETCH and self._crops(size):
+            return f"pictures that were stretched to {shown} are cropped and stay stretched"
+        if fit is None and self._crops(size):
+            return (
+                f"pictures of {shown} are taken as whole ones with margins and cropped: no config "
+                "says by picture_fit that they were stretched"
+            )
+        if not self.sizes or size in self.sizes:
+            return None
+        wanted = " or ".join(map(show_size, self.sizes))
+        if self.otherwise is None:
+            return (
+                f"the pictures are {shown}, not {wanted}, and measured as they are: the numbers "
+                "compare only with others at that size"
+            )
+        return f"pictures of {shown}, not {wanted}, are {self.otherwise}"
 
 
 def to_eight_bits(image: Tensor, rounding: str = "round") -> Picture:
-    """Picture ``[3, H, W]`` in [-1, 1] to uint8 ``[H, W, 3]``, rounded or cut off, and clamped."""
+    """Picture ``[3, H, W]`` in [-1, 1] to uint8 ``[H, W, 3]``, rounded or cut off, and clamped.
+
+    One that was 8 bits before comes back as it was, also where values are cut off.
+    """
     levels = (image.detach().float().cpu() + 1.0) / 2.0 * 255.0
-    levels = levels.round() if rounding == "round" else levels.floor()
+    levels = levels.round() if rounding == "round" else (levels + _FLOAT_ERROR).floor()
     return levels.clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
 
 

@@ -83,6 +83,8 @@ class FaceClipDataset(TransferDataset):
         short_videos: videos left out because they have fewer frames than a window.
     """
 
+    augmentations = ("colour", "affine", "flip_prob")
+
     def __init__(
         self,
         data_root: str | Path,

@@ -88,6 +88,8 @@ class PosePairDataset(TransferDataset):
         skipped_pairs: pairs left out because an image of theirs has no joint at all.
     """
 
+    augmentations = ("affine", "flip_prob")
+
     def __init__(
         self,
         data_root: str | Path,
@@ -127,6 +129,7 @@ class PosePairDataset(TransferDataset):
         table_path = find_table(root, "annotation", phase, annotations)
         self.table = read_annotations(table_path, annotation_size)
         self.pairs_path = None if pairs == ALL_PAIRS else find_table(root, "pairs", phase, pairs)
+        self._whole_folder = (annotations, pairs, split, max_pairs) == (None,) * 4
         self.skipped_pairs = 0
         self.pairs = self._choose(None if split is None else IdSplit.read(split), max_pairs)
 
@@ -165,9 +168,24 @@ class PosePairDataset(TransferDataset):
         """Joints of an image, float64 ``[18, 3]`` (x, y, visible) in pixels of ``size``."""
         return scale_joints(self.table.joints[name], self.table.frame, self.size)
 
+    def picture_files(self) -> list[Path] | None:
+        """The pictures of the pairs where ``annotations``, ``pairs``, ``split`` or ``max_pairs``
+        chose these; None where all of ``image_folder`` are the data set's own."""
+        if self._whole_folder:
+            return None
+        names = {name for pair in self.pairs for name in (pair.source, pair.target)}
+        return [self.image_folder / name for name in sorted(names)]
+
+    def read_picture(self, path: Path) -> Image.Image:
+        """A picture at ``size``, RGB, nothing else changed.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        return resize_image(read_image(path), self.size)
+
     def _view(self, name: str) -> View:
-        image = resize_image(read_image(self.image_folder / name), self.size)
-        return View(image, self.joints_of(name))
+        return View(self.read_picture(self.image_folder / name), self.joints_of(name))
 
     def _augment(self, source: View, target: View, rng: np.random.Generator) -> tuple[View, View]:
         if self.flip_prob and rng.random() < self.flip_prob:

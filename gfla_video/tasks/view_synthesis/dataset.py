@@ -90,6 +90,8 @@ class ViewDataset(TransferDataset):
         skipped_pairs: pairs left out because the object has too few views for R sources.
     """
 
+    augmentations = ()
+
     def __init__(
         self,
         data_root: str | Path,

@@ -15,8 +15,10 @@ from mmengine.config import Config
 from PIL import Image
 from torch.utils.data import default_collate
 
+from gfla_video.apis.evaluation import evaluate as module
 from gfla_video.apis.evaluation.data import ReadableSamples, readable_loader
 from gfla_video.apis.evaluation.evaluate import evaluate
+from gfla_video.apis.evaluation.measures import Measures
 from gfla_video.apis.evaluation.one_pass import run_pass
 from gfla_video.apis.evaluation.tables import ConfigTable
 from gfla_video.apis.evaluation.weights import MetricWeights
@@ -179,6 +181,18 @@ def memory_samples(count: int) -> list[dict[str, Any]]:
         }
         for i in range(count)
     ]
+
+
+def test_bad_weights_are_found_before_the_training_data_are_read(
+    toy: Path, sample_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = save(toy / "model.pth", {"generator": {"type": "ShiftGenerator"}})
+    read: list[str] = []
+    monkeypatch.setattr(module, "mean_of_targets", lambda *_, **__: read.append("all"))
+    for measures in (Measures(("nobody",)), Measures(weights={"inception": toy / "none.pth"})):
+        with pytest.raises(UserError, match=r"nobody|none\.pth"):
+            evaluate(Config(settings(sample_data)), checkpoint, measures=measures, device="cpu")
+    assert not read
 
 
 def test_batch_size_does_not_matter_and_the_observer_sees_every_sample() -> None:

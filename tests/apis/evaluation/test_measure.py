@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,8 +61,8 @@ def test_names_are_matched_as_people_write_them(tmp_path: Path) -> None:
     assert {made.name: true.name for made, true in found.pairs} == wanted
     names = [made.name for made, _ in found.pairs]
     assert names.index("b10_vis.png") < names.index("b_vis.jpg")
-    assert [path.name for path in found.alone] == ["nobody_vis.png"]
-    assert [path.name for path in found.missing] == ["unused.png"]
+    assert found.alone == ["nobody_vis.png"]
+    assert found.missing == ["unused.png"]
     assert found.told() == {
         "pictures": 7,
         "references": 5,
@@ -69,6 +70,47 @@ def test_names_are_matched_as_people_write_them(tmp_path: Path) -> None:
         "pictures_without_reference": ["nobody_vis.png"],
         "references_without_picture": ["unused.png"],
     }
+
+
+def test_frames_of_clips_are_matched_within_their_folder(tmp_path: Path) -> None:
+    """Every clip has a 00001: matched by name alone, they would be one, or the wrong one."""
+    true, expected = {}, []
+    for clip in ("c1", "c2", "deep/c3"):
+        for frame in range(2):
+            name = f"{clip}/{frame:05d}"
+            true[name] = save(tmp_path / "true" / clip, f"{frame:05d}.png", len(true))
+    for number, name in enumerate(("c1/00000", "c2/00001", "deep/c3/00000", "c4/00000")):
+        folder = (tmp_path / "made" / name).parent
+        made = save(folder, f"{name[-5:]}_vis.png", 50 + number)
+        if name in true:
+            expected.append(difference(made, true[name]))
+    found = match_pictures(tmp_path / "made", tmp_path / "true")
+    assert [path.relative_to(tmp_path).as_posix() for pair in found.pairs for path in pair] == [
+        *("made/c1/00000_vis.png", "true/c1/00000.png"),
+        *("made/c2/00001_vis.png", "true/c2/00001.png"),
+        *("made/deep/c3/00000_vis.png", "true/deep/c3/00000.png"),
+    ]
+    assert found.alone == ["c4/00000_vis.png"]
+    assert found.missing == ["c1/00001.png", "c2/00000.png", "deep/c3/00001.png"]
+    (table,) = measured(tmp_path)["tables"]
+    assert table["results"]["model"]["l1"] == pytest.approx(np.mean(expected), rel=1e-5)
+    for clip in ("c1", "c2"):  # broken ones of one name are two
+        save(tmp_path / "made" / clip, "00001_vis.png", 3, size=(9, 9))
+    (table,) = measured(tmp_path)["tables"]
+    assert [line.split(":")[0] for line in table["broken"]] == [
+        "c1/00001_vis.png",
+        "c2/00001_vis.png",
+    ]
+
+
+def test_sub_folders_of_one_side_alone_say_nothing(tmp_path: Path) -> None:
+    for clip, name in (("men", "a"), ("women", "b")):
+        save(tmp_path / "true" / clip, f"{name}.png", 0)
+        save(tmp_path / "made", f"{name}_vis.png", 1)
+    assert len(match_pictures(tmp_path / "made", tmp_path / "true").pairs) == 2
+    save(tmp_path / "true" / "women", "a.png", 0)
+    with pytest.raises(UserError, match="has the same name"):
+        match_pictures(tmp_path / "made", tmp_path / "true")
 
 
 def test_numbers_and_the_results_file(tmp_path: Path) -> None:
@@ -148,6 +190,35 @@ def test_broken_pictures_and_other_sizes_are_named_and_counted(tmp_path: Path) -
     assert "warning: 3 pictures, not the protocol's 4" in text
 
 
+def test_a_protocol_that_refuses_all_pictures_does_not_cost_the_others(tmp_path: Path) -> None:
+    values = {"version": 1, "source": "here", "metrics": L1, "size": (24, 24), "sizes": ((24, 24),)}
+    square = Protocol(name="square", otherwise=Resize((24, 24), "pillow", "box"), **values)
+    for index in range(2):
+        save(tmp_path / "true", f"{index}.png", index)
+        save(tmp_path / "made", f"{index}.png", 9, (16, 24))
+    good, empty = measured(tmp_path, square, PLAIN)["tables"]
+    assert (good["count"], set(good["results"]["model"])) == (2, {"l1"})
+    assert (empty["count"], empty["results"]) == (0, {"model": {}})
+    assert empty["warnings"][-1] == "not one picture could be measured"
+    assert "plain v1" in format_tables({"tables": [good, empty]})
+    with pytest.raises(UserError, match="no picture could be measured, the first: 0.png: is"):
+        measured(tmp_path, PLAIN)
+
+
+def test_what_is_true_of_some_pictures_says_of_how_many(tmp_path: Path) -> None:
+    values = {"version": 1, "source": "here", "metrics": L1, "size": (24, 24), "sizes": ((24, 24),)}
+    square = Protocol(name="square", otherwise=Resize((24, 24), "pillow", "box"), **values)
+    for index in range(4):
+        size = (32, 24) if index else (24, 24)
+        save(tmp_path / "true", f"{index}.png", index, size)
+        save(tmp_path / "made", f"{index}.{'jpg' if index < 2 else 'png'}", 9, size)
+    (table,) = measured(tmp_path, square)["tables"]
+    sizes, written = table["warnings"]
+    assert sizes.startswith("pictures of 32x24, not 24x24, are resized")
+    assert sizes.endswith(" (in 3 of 4 samples)")
+    assert written.startswith("2 of 4 pictures are jpg, square measures png")
+
+
 def test_pictures_of_many_sizes_do_not_fill_the_table_with_warnings(tmp_path: Path) -> None:
     for index in range(9):
         for folder in ("true", "made"):
@@ -198,12 +269,47 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has the same name"):
         measured(tmp_path)
     (tmp_path / "made" / "a_vis.jpg").unlink()
+    save(tmp_path / "made", "a.png", 0)  # two pictures of one reference
+    with pytest.raises(UserError, match=r"a(_vis)?\.png has the same name"):
+        measured(tmp_path)
+    (tmp_path / "made" / "a.png").unlink()
     for protocols in ((), ("config",)):
         with pytest.raises(UserError, match="--images needs --protocol NAME"):
             measure_images(tmp_path / "made", tmp_path / "true", Measures(protocols))
     (tmp_path / "made" / "a_vis.png").write_bytes(b"none")
     with pytest.raises(UserError, match=r"no picture could be measured, the first: a_vis.png: the"):
         measured(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--preview", "p.png"), "--preview"),
+        (("--images-out", "out"), "--images-out"),
+        (("--baselines", "copy_source"), "--baselines"),
+        (("--baselines",), "--baselines"),
+        (("--cfg-options", "size=3"), "--cfg-options"),
+        (("--precision", "bfloat16"), "--precision"),
+        (("--compile",), "--compile"),
+        (("--cuda-graphs",), "--cuda-graphs"),
+        (("--no-channels-last",), "--channels-last"),
+    ],
+)
+def test_what_only_a_checkpoint_can_do_is_refused(
+    options: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, repo_root: Path
+) -> None:
+    arguments = ("--images", "a", "--reference", "b", "--protocol", "sample", *options)
+    monkeypatch.setattr(sys, "argv", ["tools/test.py", *arguments])
+    tool = runpy.run_path(str(repo_root / "tools" / "test.py"))
+    with pytest.raises(UserError, match=f"{said}: is for a config and its checkpoint"):
+        tool["main"]()
+
+
+def test_the_list_stands_alone(monkeypatch: pytest.MonkeyPatch, repo_root: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["tools/test.py", "--protocol", "list", "sample"])
+    tool = runpy.run_path(str(repo_root / "tools" / "test.py"))
+    with pytest.raises(UserError, match="--protocol list: .*stands alone"):
+        tool["main"]()
 
 
 @pytest.mark.slow

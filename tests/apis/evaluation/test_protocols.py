@@ -19,6 +19,7 @@ from skimage.metrics import structural_similarity
 from gfla_video.apis.compare_results import compare_results
 from gfla_video.apis.evaluation.evaluate import evaluate
 from gfla_video.apis.evaluation.measures import Measures
+from gfla_video.apis.evaluation.protocols import ReferenceDigest, order_matters
 from gfla_video.apis.tables import format_report_table, format_tables
 from gfla_video.evaluation import inception
 from gfla_video.utils.errors import UserError
@@ -213,7 +214,7 @@ def test_fid_against_the_training_pictures(
     (table,) = ours["tables"]
     found = table["results"]
     pictures = list((sample_data / "train").glob("*.png"))
-    assert table["real"]["count"] == len(pictures)
+    assert table["real"]["FID"]["count"] == len(pictures)
     assert table["weights"]["inception"]["file"] == "inception.pth"
     assert found["model"]["fid"] > found["copy_source"]["fid"] > 0
     assert any("pictures for 12 features" in warning for warning in table["warnings"])
@@ -226,6 +227,52 @@ def test_fid_against_the_training_pictures(
     assert other["results"] != found
     assert other["real"] != table["real"]
     assert {path.name for path in sample_data.iterdir() if path.suffix == ".npz"} <= {"drive.npz"}
+
+
+def test_a_configs_own_fid_reads_the_training_pictures(
+    toy: Path, sample_data: Path, small_inception: Path
+) -> None:
+    fid = {"type": "FID", "weights": str(small_inception), "real": "train"}
+    (table,) = measured(toy, sample_data, config={"test_metrics": [fid]})["tables"]
+    assert table["results"]["model"]["fid"] > 0
+    assert table["real"]["FID"]["count"] == len(list((sample_data / "train").glob("*.png")))
+    told = table["weights"]["FID.weights"]  # a file that the metric names itself
+    assert told["file"] == "inception.pth" and len(told["sha256"]) == 64
+
+
+def test_the_order_counts_where_a_number_depends_on_it() -> None:
+    """Of whole batches the last pictures are left out, and which these are is the order's word."""
+    picture = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    digests = []
+    for metrics in ([{"type": "L1"}], [{"type": "L1", "whole_batches": 64}]):
+        for places in ((0, 1), (1, 0)):
+            digest = ReferenceDigest(order_matters(metrics))
+            for place in places:
+                digest.add(picture[place : place + 1])
+            digests.append(digest.text())
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_how_pictures_came_to_their_size_is_read_from_the_config(
+    toy: Path, sample_data: Path
+) -> None:
+    whole = {"name": "crops", "version": 1, "metrics": [{"type": "L1"}], "size": (64, 44)}
+    whole |= {"sizes": [(64, 44), (64, 64)], "generated": [{"step": "crop", "size": (64, 44)}]}
+    back = {"step": "resize", "size": (64, 44), "library": "pillow", "filter": "bicubic"}
+    found = {}
+    for fit in (None, "pad", "stretch"):
+        config = {"protocol": {**whole, "otherwise": back}, "picture_fit": fit}
+        (table,) = measured(toy, sample_data, "crops", config=config)["tables"]
+        found[fit] = table["results"]["model"]["l1"], table["warnings"]
+    assert found[None][0] == found["pad"][0] != found["stretch"][0]
+    assert found["pad"][1] == []
+    assert "pictures of 64x64 are taken as whole ones with margins and cropped" in found[None][1][0]
+    assert found["stretch"][1] == [
+        "pictures that were stretched to 64x64 are resized to 64x44 by pillow bicubic (antialiased)"
+    ]
+    with pytest.raises(UserError, match="picture_fit must be 'stretch', 'pad' or None, not 'cut'"):
+        measured(toy, sample_data, "sample", config={"picture_fit": "cut"})
 
 
 def test_real_pictures_are_prepared_as_the_protocol_says(
@@ -242,7 +289,7 @@ def test_real_pictures_are_prepared_as_the_protocol_says(
         toy, sample_data, "large", "small", config={"protocol": protocols}, measures=measures
     )
     large, small = report["tables"]
-    assert large["real"]["digest"] != small["real"]["digest"]
+    assert large["real"]["FID"]["digest"] != small["real"]["FID"]["digest"]
     assert large["results"]["model"]["fid"] != small["results"]["model"]["fid"]
 
 

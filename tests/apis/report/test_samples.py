@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from gfla_video.apis.report.samples import ReportSamples, SampleKeeper
+from gfla_video.apis.report import ReportSamples, SampleKeeper
 
 
 def panels(value: int = 0) -> dict[str, np.ndarray]:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gfla_video.apis.report import write as report_module
-from gfla_video.apis.report.curves import curve_svg
-from gfla_video.apis.report.write import (
+from gfla_video.apis.report import (
     ReportSamples,
     SampleKeeper,
     check_report_folder,
     write_report,
 )
+from gfla_video.apis.report import write as report_module
+from gfla_video.apis.report.curves import curve_svg
 from gfla_video.apis.training_logs import Curve
 from gfla_video.utils.errors import UserError
 from gfla_video.utils.video import read_video
@@ -228,6 +228,19 @@ def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "report", "site"]
 
 
+@pytest.mark.parametrize("strange", ["pictures/mine.png", "videos/cut", "pictures/best_1.txt"])
+def test_what_lies_among_a_reports_pictures_is_kept(tmp_path: Path, strange: str) -> None:
+    folder = tmp_path / "report"
+    write_report(folder, results(), samples())
+    write_report(folder, results(), samples(clips=True))  # its own files are no strangers
+    write_report(folder, results(), samples())
+    (folder / strange).parent.mkdir(exist_ok=True)
+    (folder / strange).write_text("years of work")
+    with pytest.raises(UserError, match=f"report: holds {strange}, give the report a folder"):
+        write_report(folder, results())
+    assert (folder / strange).is_file()
+
+
 def test_a_failure_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_report(tmp_path / "report", results(), samples()).parent
     before = (folder / "index.html").read_bytes()
@@ -239,4 +252,24 @@ def test_a_failure_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(RuntimeError, match="no space"):
         write_report(folder, results())
     assert (folder / "index.html").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_where_the_new_report_cannot_take_its_place_the_older_one_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_report(tmp_path / "report", results(), samples()).parent
+    before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    real = Path.rename
+
+    def second_fails(self: Path, target: Path) -> Path:
+        if self.name.endswith(".tmp") and self.is_dir():
+            raise OSError("disk gone")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", second_fails)
+    with pytest.raises(UserError, match=r"report: the report cannot be written \(disk gone\)"):
+        write_report(folder, results(table(count=7)))
+    after = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert after == before
     assert [path.name for path in tmp_path.iterdir()] == ["report"]

@@ -25,6 +25,7 @@ from gfla_video.evaluation import (
     RegionL1,
 )
 from gfla_video.evaluation.clips import clip_lengths, is_clip_batch
+from gfla_video.evaluation.metrics import base
 from tests.evaluation.metrics.pictures import small_extractor
 
 SIZE = (24, 16)
@@ -92,6 +93,56 @@ def test_a_clip_counts_as_its_own_frames(metric: Callable) -> None:
     expected = frames.evaluate(sum(LENGTHS))
     assert all(value == value for value in expected.values())
     assert clips.evaluate(len(LENGTHS)) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("batch", [5, 7, 30])
+@pytest.mark.parametrize("metric", [L1, partial(KID, extractor=small_extractor())])
+def test_whole_batches_are_of_frames(metric: Callable, batch: int) -> None:
+    """20, 3 and 1 frames: of batches of 5 the first 20 count, of 7 a part of the second clip."""
+    samples, made = (
+        [clip_sample(length) for length in LENGTHS],
+        [clip_prediction() for _ in range(3)],
+    )
+    clips, frames = metric(whole_batches=batch), metric()
+    for sample, prediction in zip(samples, made, strict=True):
+        clips.process(default_collate([sample]), [prediction])
+    count = 24 - 24 % batch if batch <= 24 else 24
+    every = [(i, t) for i, length in enumerate(LENGTHS) for t in range(length)][:count]
+    for i, t in every:
+        targets = {"image": samples[i]["targets"]["image"][t : t + 1]}
+        frames.process({"targets": targets}, [{"image": made[i]["image"][t]}])
+    expected = frames.evaluate(count)
+    assert clips.evaluate(len(LENGTHS)) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+def test_whole_batches_of_frames_over_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips of 20, 3, 1 and again 20 frames, the last one a repetition: 21 of 24 count."""
+    samples, made = (
+        [clip_sample(length) for length in LENGTHS],
+        [clip_prediction() for _ in range(3)],
+    )
+    metrics, states = [L1(whole_batches=7), L1(whole_batches=7)], []
+    for rank, places in enumerate(([0, 2], [1, 0])):
+        for i in places:
+            metrics[rank].process(default_collate([samples[i]]), [made[i]])
+    told = [(21, [20, 1]), (3, [3])]
+    for rank, metric in enumerate(metrics):
+
+        def gathered(own: Any, rank: int = rank) -> list[Any]:
+            assert own == told[rank]
+            return [(count, list(lengths)) for count, lengths in told]
+
+        monkeypatch.setattr(base, "get_dist_info", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(base, "all_gather_object", gathered)
+        monkeypatch.setattr(metric, "compute_metrics", lambda own: states.extend(own) or {})
+        metric.evaluate(3)
+    alone = L1(whole_batches=7)
+    monkeypatch.setattr(base, "get_dist_info", lambda: (0, 1))
+    monkeypatch.setattr(base, "all_gather_object", lambda own: [own])
+    for sample, prediction in zip(samples, made, strict=True):
+        alone.process(default_collate([sample]), [prediction])
+    found = metrics[0].finish(metrics[0].join(states))
+    assert found == pytest.approx(alone.evaluate(3), rel=1e-6)
 
 
 def test_how_long_clips_are() -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from gfla_video.evaluation import LPIPSMetric
+from gfla_video.evaluation.metrics import perceptual
 from gfla_video.utils.errors import UserError
 from tests.evaluation.metrics.pictures import batches, make_images, run
 
@@ -104,3 +105,17 @@ def test_every_network_and_version_agrees_with_the_package(
     expected = float(reference(made.clamp(-1, 1), true).mean())
     assert expected > 0
     assert found == {f"lpips_{net}": pytest.approx(expected, rel=1e-4)}
+
+
+@pytest.mark.parametrize(("net", "least"), [("alex", 31), ("vgg", 16), ("squeeze", 17)])
+def test_pictures_that_are_too_small_are_one_sentence(
+    net: str, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    monkeypatch.setattr(perceptual, "load_lpips", lambda *_: network.eval())
+    metric = LPIPSMetric("none.pth", net=net)
+    true, made = make_images(1, (least, least))
+    assert run(metric, batches(true, made, [1]), 1)[f"lpips_{net}"] is not None
+    true, made = make_images(1, (least + 9, least - 1))
+    with pytest.raises(UserError, match=f"LPIPS of {net} needs pictures of at least {least} pixe"):
+        run(metric, batches(true, made, [1]), 1)

@@ -44,6 +44,43 @@ def test_eight_bits_are_rounded_or_cut_off() -> None:
     assert to_eight_bits(image, "truncate")[0, :, 1].tolist() == [0, 10, 10, 254, 255, 0]
 
 
+def test_stretched_pictures_are_not_cropped_but_brought_back() -> None:
+    """A crop made as wide as it is high: its sides are the person's, not a margin."""
+    crop = np.random.default_rng(1).integers(0, 256, (16, 11, 3), dtype=np.uint8)
+    crop = Resize((256, 176), "pillow", "bicubic").apply(crop)
+    stretched = Resize((256, 256), "pillow", "bilinear").apply(crop)
+    protocol = by_name["deepfashion-256x176"]
+    back = Resize((256, 176), "pillow", "bicubic").apply(stretched)
+    for made in (
+        protocol.prepare_generated(stretched, fit="stretch"),
+        protocol.prepare_reference(stretched, "stretch"),
+    ):
+        np.testing.assert_array_equal(made.picture, back)
+        assert made.note is not None
+        assert made.note.startswith(
+            "pictures that were stretched to 256x256 are resized to 256x176"
+        )
+    assert np.abs(back.astype(int) - crop).mean() < 2
+    moved = protocol.move_points(np.array([[127.5, 10.0, 1.0]]), (256, 256), "stretch")
+    np.testing.assert_allclose(moved, [[87.5, 10.0, 1.0]])
+    for fit, said in (("pad", False), (None, True)):
+        made = protocol.prepare_generated(stretched, fit=fit)
+        np.testing.assert_array_equal(made.picture, stretched[:, 40:216])
+        assert (made.note is not None) == said
+    assert protocol.prepare_reference(crop).note is None  # nothing is cut off
+    plain = by_name["gfla-2020"].prepare_reference(stretched, "stretch")
+    np.testing.assert_array_equal(plain.picture, stretched)
+    assert plain.note is None
+
+
+@pytest.mark.parametrize("rounding", ["round", "truncate"])
+def test_what_was_8_bits_comes_back_as_it_was(rounding: str) -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    maps = torch.from_numpy(levels).permute(2, 0, 1).float()
+    for image in (maps.div(255).sub(0.5).div(0.5), maps / 127.5 - 1, maps / 255 * 2 - 1):
+        np.testing.assert_array_equal(to_eight_bits(image, rounding), levels)
+
+
 def test_a_file_comes_through_the_tensor_unchanged() -> None:
     picture = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
     image = torch.from_numpy(picture).permute(2, 0, 1).float().div(255).sub(0.5).div(0.5)
@@ -90,7 +127,10 @@ def test_patn_pads_its_crops_with_white() -> None:
     whole = np.random.default_rng(0).integers(0, 200, (256, 256, 3), dtype=np.uint8)
     protocol = by_name["patn-2019"]
     for given in (whole, whole[:, 40:216]):
-        for prepared in (protocol.prepare_generated(given), protocol.prepare_reference(given)):
+        for prepared in (
+            protocol.prepare_generated(given, fit="pad"),
+            protocol.prepare_reference(given, "pad"),
+        ):
             assert prepared.note is None
             np.testing.assert_array_equal(prepared.picture[:, 40:216], whole[:, 40:216])
             assert (prepared.picture[:, :40] == 255).all()
@@ -105,7 +145,8 @@ def test_built_in_protocols_measure_any_size(name: str) -> None:
         made, true = protocol.prepare_generated(image), protocol.prepare_reference(image)
         assert made.picture.shape == true.picture.shape
         expected = protocol.sizes and size not in protocol.sizes
-        assert (made.note is not None) == bool(expected)
+        cropped = size == (256, 256) and (256, 176) in protocol.sizes
+        assert (made.note is not None) == bool(expected or cropped)
         if not expected and protocol.size is not None:
             assert made.picture.shape[:2] == protocol.size
 
@@ -236,3 +277,34 @@ def test_weights_are_names_until_they_are_files() -> None:
     filled = with_weights(metric, {"one": "x.pth", "two": "y.pth"})
     assert filled == {"type": "A", "inner": [{"file": "x.pth"}], "other": "y.pth", "n": 1}
     assert metric["other"] == "weights:two"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('protocol = dict(name="a", version=1)', "protocol 'a': names no metric, give it"),
+        ('protocol = dict(name="a", version=1, metrics=[1])', "names no metric, give it metrics="),
+        ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
+        ("from nothing_of_this_name import x", "No module named 'nothing_of_this_name'"),
+        ("x = 1 / 0", "is not a readable config .ZeroDivisionError: division by zero"),
+        ("import math\nx = math.none", "AttributeError: module 'math' has no attribute 'none'"),
+    ],
+)
+def test_a_file_without_a_good_protocol_is_one_sentence(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        find_protocols([str(tmp_path / "mine.py")])
+    assert "\n" not in str(caught.value)
+
+
+def test_steps_that_do_not_lead_to_the_size_are_said() -> None:
+    """Without `sizes` nobody knows before what the steps lead to."""
+    protocol = own(size=(6, 4), generated=(Crop((6, 4)),))
+    assert protocol.prepare_reference(torch.zeros(3, 8, 8)).note is None
+    prepared = protocol.prepare_generated(torch.zeros(3, 5, 3))
+    assert prepared.note == (
+        "pictures of 5x3 are measured at 5x3, not at the protocol's 6x4, where its steps do not "
+        "bring them"
+    )
