@@ -130,9 +130,7 @@ def _add_measures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--train-images", type=Path, metavar="DIR", help="FID's real pictures (default: config's)"
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of torch's random numbers (default: 0)"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="of torch (default: 0)")
 
 
 if __name__ == "__main__":
