@@ -141,7 +141,7 @@ def test_an_output_folder_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").write_text("")
     checkpoint = [] if tool == "train.py" else ["none.pth"]
-    sentence = refused(tool, CONFIG, *checkpoint, option, tmp_path / "file" / "x" / "y")
+    sentence = refused(tool, CONFIG, *checkpoint, option, tmp_path / "file" / "x" / "y.png")
     assert sentence.startswith(f"{tmp_path / 'file' / 'x'}")
     assert "cannot be written" in sentence
 
