@@ -33,7 +33,7 @@ RESULTS = "results.json"
 _TAKEN = ("data", "ablation.json", "ablation.md")  # in the work folder
 _LOADERS = ("train_dataloader", "test_dataloader")
 # What a run is measured on may change after it was trained.
-_NOT_TRAINED = ("test_dataloader", "test_metrics", "protocol", "metric_weights")
+_NOT_TRAINED = ("test_dataloader", "test_metrics", "protocol", "metric_weights", "picture_fit")
 
 
 @dataclass(frozen=True)

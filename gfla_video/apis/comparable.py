@@ -2,7 +2,8 @@
 
 They may when they are of one protocol (name, version, digest), task and size, the same reference
 pictures and as many, the same metrics, weights and training pictures, and when the rows of the
-baselines that both have are equal. What only one of them measured gives a column of its own.
+baselines that both have are equal. A type of metric that only one of them measured gives columns
+of its own.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ Report = Mapping[str, Any]
 _COMMON_REPORT = ("task",)
 _COMMON_OWN = ("size",)  # of the config's own metrics: a protocol says its size itself
 _COMMON = ("count", "clips", "test_metrics", "references")
+_WHERE_BOTH = ("references_order",)  # said where a number depends on it
 # Only what both of them read must be the same: where one read nothing, it has no number.
 _READ = ("weights", "real")
 _HINTS = {
     "count": "measure both on the same samples",
-    "references": "their reference pictures are others, or in another order: measure both on the "
-    "same samples",
+    "references": "their reference pictures are others: measure both on the same samples",
+    "references_order": "a number depends on the order of the pictures: measure both in one",
     "weights": "measure both with the same weights files",
     "real": "measure both against the same training pictures",
 }
@@ -87,7 +89,7 @@ def _settings(table: Table, report: Report) -> dict[str, Any]:
     """What must be the same in tables of one column."""
     own = () if table.get("protocol") is not None else _COMMON_OWN
     told = {key: report.get(key) for key in (*_COMMON_REPORT, *own)}
-    told |= {key: table[key] for key in (*_COMMON, *_READ) if key in table}
+    told |= {key: table[key] for key in (*_COMMON, *_WHERE_BOTH, *_READ) if key in table}
     if report.get("task") is None:  # pictures of a folder have no task
         del told["task"]
     return told
@@ -95,8 +97,10 @@ def _settings(table: Table, report: Report) -> dict[str, Any]:
 
 def _other_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     pictures_alone = "task" not in one or "task" not in other
-    for key in (*_COMMON_REPORT, *_COMMON_OWN, *_COMMON, *_READ):
+    for key in (*_COMMON_REPORT, *_COMMON_OWN, *_COMMON, *_WHERE_BOTH, *_READ):
         ours, theirs = one.get(key), other.get(key)
+        if key in _WHERE_BOTH and None in (ours, theirs):
+            continue
         if key in _READ:
             ours, theirs = _of_both(ours, theirs)
         elif key == "test_metrics":
@@ -113,7 +117,8 @@ def _other_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | N
 def _shared(own: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Metrics whose values may share a column with those of the others: by their type or name."""
     known = {called for metric in others for called in _called(metric)}
-    return [metric for metric in own if _called(metric) & known]
+    found = [metric for metric in own if _called(metric) & known]
+    return sorted(found, key=lambda metric: json.dumps(metric, sort_keys=True))
 
 
 def _called(metric: Mapping[str, Any]) -> set[str]:

@@ -125,8 +125,9 @@ def _table_faults(table: Any, where: str) -> list[str]:
         faults.append(f"a warning of {where} is no text")
     for key, kind in (("test_metrics", list), ("weights", dict), ("real", dict)):
         held = table.get(key, kind())
-        held = held if kind is list else held.values()
-        if not all(isinstance(one, dict) for one in held):
+        if not isinstance(held, kind) or not all(
+            isinstance(one, dict) for one in (held.values() if isinstance(held, dict) else held)
+        ):
             faults.append(f"'{key}' of {where} has a wrong value")
     if not isinstance(table["results"].get("model"), dict):
         faults.append(f"{where} has no row 'model'")

@@ -162,6 +162,13 @@ def load_statistics(path: str | Path) -> Statistics:
             f"{path}: is no file of statistics, or damaged; give an .npz with 'mu' [D] and 'sigma' "
             "[D, D]"
         ) from error
+    if not (mean.isfinite().all() and covariance.isfinite().all()):
+        raise UserError(f"{path}: holds values that are no numbers; make the statistics anew")
+    if features is not None and features.shape[1:] != mean.shape:
+        raise UserError(
+            f"{path}: features are {list(features.shape)} and mu is {list(mean.shape)}, which do "
+            "not belong together; make the statistics anew"
+        )
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
         raise UserError(
             f"{path}: mu is {list(mean.shape)} and sigma {list(covariance.shape)}, which do not "

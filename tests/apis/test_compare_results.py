@@ -25,6 +25,7 @@ def report(l1: float = 0.1, **changes: Any) -> dict[str, Any]:
         "count": 6,
         "expected_count": None,
         "references": "00ff",
+        "references_order": "00ff",
         "broken": [],
         "warnings": [],
         "test_metrics": [{"type": "L1"}, {"type": "FlowEPE"}],
@@ -111,6 +112,7 @@ def test_one_row_per_model_and_the_baselines_once(write: Any, tmp_path: Path) ->
         ({"clips": 2}, r"'clips' differs \(null and 2\)"),
         ({"test_metrics": [{"type": "L1", "crop": 8}]}, "'test_metrics' differs"),
         ({"references": "00fe"}, "'references' differs .*reference pictures are others"),
+        ({"references_order": "00fe"}, "'references_order' differs .*order of the pictures"),
     ],
 )
 def test_other_settings_are_refused(write: Any, changes: dict[str, Any], message: str) -> None:
@@ -118,6 +120,13 @@ def test_other_settings_are_refused(write: Any, changes: dict[str, Any], message
     good, bad = write("good.json", report()), write("bad.json", report(**changes))
     with pytest.raises(UserError, match=rf"good\.json and .*bad\.json: .*{message}"):
         compare_results({"one": good, "two": good, "three": bad})
+
+
+def test_the_order_is_compared_where_both_depend_on_it(write: Any) -> None:
+    one, other = report(), report(l1=0.2)
+    del other["tables"][0]["references_order"]
+    rows = compare_results({"a": write("a.json", one), "b": write("b.json", other)})
+    assert rows["tables"][0]["results"]["b"]["l1"] == 0.2
 
 
 @pytest.mark.parametrize(

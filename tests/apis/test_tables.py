@@ -60,6 +60,7 @@ def test_a_table_without_something(tmp_path: Path, key: str) -> None:
         ({"warnings": [1]}, "a warning of table 1 is no text"),
         ({"test_metrics": ["L1"]}, "'test_metrics' of table 1 has a wrong value"),
         ({"real": {"fid": 3}}, "'real' of table 1 has a wrong value"),
+        ({"real": None}, "'real' of table 1 has a wrong value"),
         ({"results": {"copy_source": {}}}, "table 1 has no row 'model'"),
         ({"results": {"model": {"l1": "0.1"}}}, "row 'model' of table 1 holds no numbers"),
         ({"results": {"model": {}, "zero_flow": 3}}, "row 'zero_flow' of table 1 holds no"),

@@ -221,9 +221,15 @@ def test_files_of_statistics(tmp_path: Path) -> None:
     path = tmp_path / "statistics.npz"
     with pytest.raises(UserError, match=r"statistics.npz: no such file of statistics"):
         load_statistics(path)
-    for content in ({"mean": np.zeros(3)}, {"mu": np.zeros(3), "sigma": np.zeros((2, 2))}):
+    good = {"mu": np.zeros(3), "sigma": np.eye(3)}
+    for content, said in (
+        ({"mean": np.zeros(3)}, "is no file of statistics"),
+        (good | {"sigma": np.zeros((2, 2))}, "do not belong together"),
+        (good | {"sigma": np.full((3, 3), np.nan)}, "holds values that are no numbers"),
+        (good | {"features": np.zeros((5, 2))}, "do not belong together"),
+    ):
         np.savez(path, **content)
-        with pytest.raises(UserError, match="is no file of statistics|do not belong together"):
+        with pytest.raises(UserError, match=said):
             load_statistics(path)
     np.savez(path, mu=np.zeros(64), sigma=np.eye(64))
     whole = path.read_bytes()

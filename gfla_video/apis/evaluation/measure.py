@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,7 @@ def match_pictures(images: str | Path, reference: str | Path) -> Matches:
     ``<name>_vis`` or ``<name>`` belongs to the reference called ``<name>``; where there is none,
     ``<source>_2_<target>`` (or ``<source>___<target>``) to the one called ``<target>``. Where both
     folders have sub-folders, such as one per clip, a reference lies in the sub-folder of the same
-    name; otherwise sub-folders say nothing.
+    name; where none does, and otherwise, sub-folders say nothing.
 
     Raises:
         UserError: a folder is not there or holds no picture, two pictures have one name, or no
@@ -159,16 +159,13 @@ def match_pictures(images: str | Path, reference: str | Path) -> Matches:
         any(path.parent != root for path in paths)
         for root, paths in zip(roots, (made, true), strict=True)
     )
-    generated = _by_name(made, roots[0] if nested else None, _RESULT)
-    references = _by_name(true, roots[1] if nested else None)
-    pairs, alone = [], []
-    for name, path in generated.items():
-        found = next((references[key] for key in _keys(name) if key in references), None)
-        if found is None:
-            alone.append(path)
-        else:
-            pairs.append((path, found))
-    if not pairs:
+    for by_folder in (True, False) if nested else (False,):
+        generated = _by_name(made, roots[0] if by_folder else None, _RESULT)
+        references = _by_name(true, roots[1] if by_folder else None)
+        pairs, alone = _paired(generated, references)
+        if pairs:
+            break
+    else:
         first = _keys(next(iter(generated)))
         raise UserError(
             f"--images {images}: no picture has a reference in {reference}; "
@@ -181,6 +178,20 @@ def match_pictures(images: str | Path, reference: str | Path) -> Matches:
         alone=[_inside(path, roots[0]) for path in alone],
         missing=[_inside(path, roots[1]) for path in missing],
     )
+
+
+def _paired(
+    generated: Mapping[str, Path], references: Mapping[str, Path]
+) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """Each generated picture with its reference, and those that have none."""
+    pairs, alone = [], []
+    for name, path in generated.items():
+        found = next((references[key] for key in _keys(name) if key in references), None)
+        if found is None:
+            alone.append(path)
+        else:
+            pairs.append((path, found))
+    return pairs, alone
 
 
 def _keys(name: str) -> list[str]:

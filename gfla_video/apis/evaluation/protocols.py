@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -101,27 +101,30 @@ def metric_batches(
 
 @dataclass
 class ReferenceDigest:
-    """Tells whether two evaluations had the same reference pictures.
+    """Tells whether two evaluations had the same reference pictures, and in the same order.
 
     Attributes:
-        ordered: whether their order counts, too, see :func:`order_matters`.
         total: of the digests of the pictures.
+        in_order: the same, where a picture counts otherwise at each place.
     """
 
-    ordered: bool = False
-    total: int = field(default=0)
+    total: int = 0
+    in_order: int = 0
 
     def add(self, pictures: Picture) -> None:
         """Pictures uint8 ``[n, H, W, 3]``."""
         for picture in pictures:
             text = repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes()
             one = int.from_bytes(hashlib.sha256(text).digest(), "big")
-            # times three: a picture counts otherwise at each place
-            self.total = (self.total * (3 if self.ordered else 1) + one) % 2**256
+            self.total = (self.total + one) % 2**256
+            self.in_order = (self.in_order * 3 + one) % 2**256
 
-    def text(self) -> str:
-        """16 hexadecimal digits."""
-        return f"{self.total:064x}"[:16]
+    def told(self, metrics: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """What a table holds of it: 16 hexadecimal digits, of the order where it matters."""
+        found = {"references": f"{self.total:064x}"[:16]}
+        if order_matters(metrics):
+            found["references_order"] = f"{self.in_order:064x}"[:16]
+        return found
 
 
 def order_matters(metrics: Sequence[Mapping[str, Any]]) -> bool:

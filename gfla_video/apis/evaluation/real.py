@@ -67,7 +67,9 @@ class RealPictures:
             return prepared.picture, prepared.note
 
         settings = protocol.settings()
-        steps = {key: settings[key] for key in ("sizes", "otherwise", "reference")}
+        # what is said of a picture also depends on the other pictures' steps and on the end's size
+        keys = ("sizes", "otherwise", "generated", "reference", "size")
+        steps = {key: settings[key] for key in keys}
         return self._measured(prepare, {**steps, "fit": fit})
 
     def as_they_are(self, size: Sequence[int] | None) -> RealStatistics:
@@ -133,8 +135,8 @@ def real_pictures(folder: str | Path | None, cfg: Config | None = None) -> RealP
     files = dataset.picture_files()
     if files is None:
         files = pictures_in(dataset.image_folder, "image_dir")
-    size = f"as the data set, {list(dataset.size)}"
-    return RealPictures(_ordered(files), folders, dataset.read_picture, size, notes)
+    reading = f"as the data set, {getattr(dataset, 'size', None)}"
+    return RealPictures(_ordered(files), folders, dataset.read_picture, reading, notes)
 
 
 def broken_real(broken: Sequence[str]) -> list[str]:

@@ -16,7 +16,6 @@ from gfla_video.apis.evaluation.protocols import (
     PreparedSample,
     ReferenceDigest,
     metric_batches,
-    order_matters,
     prepared_samples,
 )
 from gfla_video.apis.evaluation.real import TRAIN, RealPictures, RealStatistics, broken_real
@@ -56,7 +55,7 @@ class MetricTable:
         self.lenient = lenient
         self.real: dict[str, dict[str, Any]] = {}  # what each metric read of the training pictures
         self.count = self.clips = self.samples = 0
-        self.references = ReferenceDigest(order_matters(self.metrics))
+        self.references = ReferenceDigest()
         self._weights = weights
         self._warnings: dict[str, None] = {}
         self._notes: Counter[str] = Counter()
@@ -192,7 +191,7 @@ class MetricTable:
             "count": self.count,
             **({"clips": self.clips} if self.clips else {}),
             "expected_count": expected,
-            "references": self.references.text(),
+            **self.references.told(self.metrics),
             "broken": broken.listed(),
             "warnings": [*broken.warnings(), *self._told_notes(), *self._warnings],
             "test_metrics": self.metrics,
@@ -307,7 +306,8 @@ class ProtocolTable:
 def label_of(metric: Mapping[str, Any]) -> str:
     """What a metric is called in a sentence: its value's name, or its type and network."""
     parts = [metric.get("type"), metric.get("net"), metric.get("version")]
-    return str(metric.get("name") or " ".join(str(part) for part in parts if part))
+    label = str(metric.get("name") or " ".join(str(part) for part in parts if part))
+    return f"{metric['prefix']}/{label}" if metric.get("prefix") else label
 
 
 def _built(metric: Mapping[str, Any]) -> BaseMetric:

@@ -88,7 +88,7 @@ class FID(FeatureDistance):
     where ``real`` is "targets". Fewer pictures than features make it too large; that is said.
 
     Args:
-        eps: added to the covariances' diagonals where they are singular, see
+        eps: added to the covariances' diagonals where their product has no finite root, see
             :func:`frechet_distance`; GFLA's and other programs' fallback: 1e-6.
         name: of the value.
         weights: as of :class:`FeatureDistance`, like what follows.

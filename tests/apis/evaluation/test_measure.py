@@ -113,6 +113,12 @@ def test_sub_folders_of_one_side_alone_say_nothing(tmp_path: Path) -> None:
         match_pictures(tmp_path / "made", tmp_path / "true")
 
 
+def test_sub_folders_of_other_names_say_nothing(tmp_path: Path) -> None:
+    save(tmp_path / "true" / "test", "a.png", 0)
+    save(tmp_path / "made" / "run1", "a_vis.png", 1)
+    assert len(match_pictures(tmp_path / "made", tmp_path / "true").pairs) == 1
+
+
 def test_numbers_and_the_results_file(tmp_path: Path) -> None:
     expected = []
     for index in range(5):
