@@ -19,7 +19,7 @@ from gfla_video.apis.evaluation.protocols import (
     prepared_samples,
 )
 from gfla_video.apis.evaluation.real import TRAIN, RealPictures, RealStatistics, broken_real
-from gfla_video.apis.evaluation.weights import MetricWeights, how_to_give
+from gfla_video.apis.evaluation.weights import MetricWeights, how_to_give, label_of
 from gfla_video.apis.predictors import Batch, Prediction
 from gfla_video.apis.tables import Results
 from gfla_video.evaluation import StreamingMetric
@@ -301,13 +301,6 @@ class ProtocolTable:
     def report(self, broken: BrokenFiles) -> dict[str, Any]:
         """The table as results files hold it."""
         return self.table.report(self.protocol, broken)
-
-
-def label_of(metric: Mapping[str, Any]) -> str:
-    """What a metric is called in a sentence: its value's name, or its type and network."""
-    parts = [metric.get("type"), metric.get("net"), metric.get("version")]
-    label = str(metric.get("name") or " ".join(str(part) for part in parts if part))
-    return f"{metric['prefix']}/{label}" if metric.get("prefix") else label
 
 
 def _built(metric: Mapping[str, Any]) -> BaseMetric:

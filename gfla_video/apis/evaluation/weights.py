@@ -62,8 +62,7 @@ class MetricWeights:
         names = dict.fromkeys(name for metric in metrics for name in weights_of(metric))
         found = {name: self.given[name] for name in names if name in self.given}
         for metric in metrics:
-            label = metric.get("name") or " ".join(map(str, _kind(metric)))
-            found |= {f"{label}.{setting}": path for setting, path in _files(metric)}
+            found |= {f"{label_of(metric)}.{setting}": path for setting, path in _files(metric)}
         return {name: self._told(path) for name, path in found.items()}
 
     def _told(self, path: str) -> dict[str, str]:
@@ -78,20 +77,11 @@ def read_weights(given: Sequence[str]) -> dict[str, str]:
     Raises:
         UserError: one is written in another way, or a name is given twice.
     """
-    return read_named(given, "--weights lpips-squeeze=FILE")
-
-
-def read_named(given: Sequence[str], example: str) -> dict[str, str]:
-    """``NAME=VALUE`` texts of a command line by name; ``example`` says how it is written.
-
-    Raises:
-        UserError: one is written in another way, or a name is given twice.
-    """
     found: dict[str, str] = {}
     for text in given:
         name, sign, value = text.partition("=")
         if not (name and sign and value):
-            raise UserError(f"{text}: write NAME=VALUE, such as {example}")
+            raise UserError(f"{text}: write NAME=FILE, such as --weights lpips-squeeze=FILE")
         if name in found:
             raise UserError(f"{text}: the name '{name}' is given twice")
         found[name] = value
@@ -103,8 +93,11 @@ def how_to_give(names: Sequence[str]) -> str:
     return " and ".join(f"--weights {name}=FILE ({_what(name)})" for name in names)
 
 
-def _kind(metric: MetricConfig) -> list[Any]:
-    return [metric[key] for key in ("type", "net", "version") if metric.get(key)]
+def label_of(metric: MetricConfig) -> str:
+    """What a metric is called: its value's name, or its type and network, after its prefix."""
+    parts = [metric[key] for key in ("type", "net", "version") if metric.get(key)]
+    label = str(metric.get("name") or " ".join(map(str, parts)))
+    return f"{metric['prefix']}/{label}" if metric.get("prefix") else label
 
 
 def _files(value: Any) -> Iterator[tuple[str, str]]:

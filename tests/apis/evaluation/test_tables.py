@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,3 +104,16 @@ def test_a_metric_that_is_not_there_is_one_sentence(metric: dict[str, Any], why:
     protocol = Protocol(name="mine", version=1, source="here", metrics=(metric,))
     with pytest.raises(UserError, match=rf"^the metric .* cannot be built: .*{why}.*; correct it"):
         ProtocolTable(protocol, MetricWeights(), torch.device("cpu"))
+
+
+def test_files_of_metrics_that_differ_in_their_prefix_are_kept_apart(tmp_path: Path) -> None:
+    metrics = []
+    for prefix in ("a", "b"):
+        (tmp_path / f"{prefix}.npz").write_text(prefix)
+        metrics.append({"type": "FID", "prefix": prefix, "real": str(tmp_path / f"{prefix}.npz")})
+    told = MetricWeights(metrics=metrics).used_by(metrics)
+    assert {name: one["file"] for name, one in told.items()} == {
+        "a/FID.real": "a.npz",
+        "b/FID.real": "b.npz",
+    }
+    assert told["a/FID.real"]["sha256"] != told["b/FID.real"]["sha256"]
